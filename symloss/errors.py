@@ -1,0 +1,59 @@
+"""What went wrong, in one sentence that a user can act on.
+
+Every error a user can cause is a `SymlossError`: the command line prints its message and exits with
+a non-zero status; the Python API raises it. Anything else that escapes is a bug in symloss.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SymlossError(Exception):
+    """Base of all errors whose message is written for the user."""
+
+
+class ExpressionError(SymlossError):
+    """A formula that cannot be read or built."""
+
+
+class GrammarError(SymlossError):
+    """A grammar file that cannot be read, or that cannot produce a valid loss."""
+
+
+class TaskError(SymlossError):
+    """A task, data set, base model or metric that is unknown or unusable."""
+
+
+class ConfigError(SymlossError):
+    """A setting with an unknown name or an impossible value."""
+
+
+class RunError(SymlossError):
+    """A run folder that is missing, taken, or damaged."""
+
+
+class ExportError(SymlossError):
+    """A loss that cannot be exported, or whose exported code disagrees with it."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known are: {', '.join(names)}"
+
+
+def pointed_at(text: str, line: int, column: int) -> str:
+    """Line `line` of `text` with a caret under `column` (both counted from 1).
+
+    A window around the column is shown, so that a very long line stays readable.
+    """
+    lines = text.splitlines() or [""]
+    shown = lines[min(max(line, 1), len(lines)) - 1].replace("\t", " ")
+    start = max(0, column - 1 - 60)
+    window = shown[start : start + 100]
+    return f"    {window}\n    {' ' * (column - 1 - start)}^"

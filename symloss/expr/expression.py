@@ -1,0 +1,153 @@
+"""Expressions: small immutable formulas. They hash, compare, print, and can be pasted back.
+
+An expression is a `Variable`, a `Constant`, or a `Call` of an operator from the table. An invalid
+one cannot be built. Everything that a search finds, stores or exports is one of these values; the
+constants are part of the expression, so tuning is "expression in, expression out".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from symloss.errors import ExpressionError, did_you_mean
+from symloss.expr.operators import INPUTS, operator_named
+from symloss.expr.primitives import Vocabulary
+
+MAX_HEIGHT = 100
+"""No expression is higher than this, so that walks over it may be recursive."""
+
+MAX_SIZE = 10_000
+"""No expression has more nodes than this."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An input of the loss: `prediction` or `target`."""
+
+    name: str
+    size = 1
+    height = 0
+
+    def __post_init__(self) -> None:
+        if self.name not in INPUTS:
+            raise ExpressionError(f"unknown input '{self.name}': {did_you_mean(self.name, INPUTS)}")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A finite number. All constants of an expression can be tuned."""
+
+    value: float
+    size = 1
+    height = 0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ExpressionError(f"a constant must be finite, found {self.value}")
+        object.__setattr__(self, "value", float(self.value))
+
+    def __str__(self) -> str:
+        return repr(self.value)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An operator applied to expressions. `size` counts nodes; a leaf has height 0."""
+
+    operator: str
+    arguments: tuple[Expr, ...]
+    size: int = field(init=False, compare=False, repr=False)
+    height: int = field(init=False, compare=False, repr=False)
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        row = operator_named(self.operator)
+        if len(self.arguments) != row.arity:
+            raise ExpressionError(
+                f"operator '{row.name}' takes {row.arity} argument{'s' * (row.arity != 1)}, "
+                f"found {len(self.arguments)}"
+            )
+        set_ = object.__setattr__
+        set_(self, "size", 1 + sum(a.size for a in self.arguments))
+        set_(self, "height", 1 + max(a.height for a in self.arguments))
+        set_(self, "_hash", hash((self.operator, self.arguments)))
+        if self.height > MAX_HEIGHT or self.size > MAX_SIZE:
+            raise ExpressionError(
+                f"an expression may be at most {MAX_HEIGHT} levels high and have at most {MAX_SIZE} nodes"
+            )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __str__(self) -> str:
+        from symloss.expr.text import print_expression
+
+        return print_expression(self)
+
+
+Expr: TypeAlias = Variable | Constant | Call
+
+PREDICTION = Variable("prediction")
+TARGET = Variable("target")
+
+
+def call(operator: str, *arguments: Expr | float) -> Call:
+    """`call("mul", 2.0, PREDICTION)`: numbers become constants."""
+    return Call(operator, tuple(a if isinstance(a, Variable | Constant | Call) else Constant(a) for a in arguments))
+
+
+def walk(expr: Expr) -> Iterator[Expr]:
+    """All nodes in prefix order, the expression itself first."""
+    yield expr
+    if isinstance(expr, Call):
+        for argument in expr.arguments:
+            yield from walk(argument)
+
+
+def inputs_of(expr: Expr) -> frozenset[str]:
+    """Names of the inputs that occur in `expr`."""
+    return frozenset(node.name for node in walk(expr) if isinstance(node, Variable))
+
+
+def constants_of(expr: Expr) -> tuple[float, ...]:
+    """Values of all constants, in prefix order."""
+    return tuple(node.value for node in walk(expr) if isinstance(node, Constant))
+
+
+def with_constants(expr: Expr, values: Sequence[float]) -> Expr:
+    """`expr` with its constants, in prefix order, replaced by `values`.
+
+    Raises ValueError unless there are exactly as many values as constants.
+    """
+    remaining = list(reversed(list(values)))
+    if len(remaining) != len(constants_of(expr)):
+        raise ValueError(f"expected {len(constants_of(expr))} constants, found {len(remaining)}")
+    return map_leaves(expr, lambda leaf: Constant(remaining.pop()) if isinstance(leaf, Constant) else leaf)
+
+
+def map_leaves(expr: Expr, replace: Callable[[Variable | Constant], Expr]) -> Expr:
+    """`expr` with every leaf, in prefix order, replaced by `replace(leaf)`."""
+    if isinstance(expr, Call):
+        return Call(expr.operator, tuple(map_leaves(a, replace) for a in expr.arguments))
+    return replace(expr)
+
+
+def evaluate(expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constant: Callable[[float], Any]) -> Any:
+    """The value of `expr` in any target: numbers, tensors, code or algebra.
+
+    inputs:     the target's object for each input name.
+    vocabulary: the target's functions.
+    constant:   makes the target's object for a constant.
+    """
+    if isinstance(expr, Variable):
+        return inputs[expr.name]
+    if isinstance(expr, Constant):
+        return constant(expr.value)
+    arguments = [evaluate(a, inputs, vocabulary, constant) for a in expr.arguments]
+    return operator_named(expr.operator).define(vocabulary, *arguments)

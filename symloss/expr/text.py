@@ -1,0 +1,149 @@
+"""Formulas as text: one language for printing, for reading, and for the right sides of grammars.
+
+    abs(log(0.98 * y * p))        prediction or p, target or y; + - *; operators by name; numbers
+
+`parse_expression(print_expression(e)) == e` for every expression: constants are written with all
+their digits. `format_formula` writes the same language rounded, for people.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Any
+
+import lark
+
+from symloss.errors import ExpressionError, did_you_mean, pointed_at
+from symloss.expr.expression import Call, Constant, Expr, Variable, call
+from symloss.expr.operators import INPUTS, OPERATORS
+
+EXPRESSION_RULES = r"""
+    ?sum: product | sum "+" product -> add | sum "-" product -> sub
+    ?product: factor | product "*" factor -> mul
+    ?factor: atom | "-" factor -> minus
+    ?atom: NUMBER -> number | name | application | "(" sum ")"
+    application: NAME "(" sum ("," sum)* ")"
+    name: NAME
+    NAME: /[A-Za-z_][A-Za-z_0-9]*/
+    NUMBER: /[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?|\.[0-9]+([eE][+-]?[0-9]+)?/
+    %ignore /[ \t\r\f\n]+/
+"""
+"""Shared with grammar files (see `symloss.grammar.reader`), so that both speak one language."""
+
+MAX_TEXT = 200_000
+"""Longest formula text that is read, in characters."""
+
+_SYMBOLS = {row.symbol: row.name for row in INPUTS.values()}
+_INFIX = {row.symbol: row.name for row in OPERATORS.values() if row.symbol}
+_BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 2}
+
+
+@functools.cache
+def _parser() -> lark.Lark:
+    return lark.Lark(EXPRESSION_RULES, start="sum", parser="lalr", propagate_positions=True)
+
+
+def parse_expression(text: str) -> Expr:
+    """Read a formula. Raises ExpressionError with the place and the reason if it is not one."""
+    if len(text) > MAX_TEXT:
+        raise ExpressionError(f"a formula may have at most {MAX_TEXT} characters, found {len(text)}")
+    try:
+        tree = _parser().parse(text)
+    except lark.exceptions.UnexpectedInput as error:
+        line, column = max(error.line, 1), max(error.column, 1)
+        if isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END":
+            lines = text.splitlines() or [""]
+            line, column = len(lines), len(lines[-1]) + 1
+        raise ExpressionError(
+            f"formula, line {line}, column {column}: {describe_unexpected(error)}\n{pointed_at(text, line, column)}"
+        ) from None
+    return build_expression(tree, text)
+
+
+def describe_unexpected(error: lark.exceptions.UnexpectedInput) -> str:
+    """What the parser found, in words."""
+    if isinstance(error, lark.exceptions.UnexpectedCharacters):
+        return f"unexpected character {error.char!r}"
+    if isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type != "$END":
+        return f"unexpected '{error.token}'"
+    return "the text ends too early"
+
+
+def build_expression(tree: lark.Tree[Any] | lark.Token, text: str) -> Expr:
+    """The expression of a parse tree. Iterative, since the tree may be deeper than Python's stack."""
+    done: dict[int, Expr] = {}
+    nodes = [tree] if isinstance(tree, lark.Token) else list(tree.iter_subtrees())  # children first
+    for node in nodes:
+        assert isinstance(node, lark.Tree)
+        arguments = [done[id(child)] for child in node.children if isinstance(child, lark.Tree)]
+        try:
+            done[id(node)] = _build_node(node, arguments)
+        except ExpressionError as error:
+            line, column = node.meta.line, node.meta.column
+            raise ExpressionError(
+                f"formula, line {line}, column {column}: {error}\n{pointed_at(text, line, column)}"
+            ) from None
+    return done[id(tree)]
+
+
+def _build_node(node: lark.Tree[Any], arguments: list[Expr]) -> Expr:
+    if node.data == "number":
+        return Constant(float(node.children[0]))
+    if node.data == "name":
+        name = str(node.children[0])
+        if name in OPERATORS:
+            raise ExpressionError(f"operator '{name}' needs its arguments in parentheses")
+        if name not in INPUTS and name not in _SYMBOLS:
+            raise ExpressionError(f"unknown name '{name}': {did_you_mean(name, [*INPUTS, *_SYMBOLS, *OPERATORS])}")
+        return Variable(_SYMBOLS.get(name, name))
+    if node.data == "minus":
+        return negated(arguments[0])
+    if node.data == "application":
+        return Call(str(node.children[0]), tuple(arguments))
+    return Call(str(node.data), tuple(arguments))
+
+
+def negated(expr: Expr) -> Expr:
+    """A minus sign before `expr`: part of the number if it is a number."""
+    return Constant(-expr.value) if isinstance(expr, Constant) else call("neg", expr)
+
+
+def print_expression(expr: Expr) -> str:
+    """The exact text of `expr`, with full names and all digits."""
+    return _print(expr, lambda name: name, repr)
+
+
+def format_formula(expr: Expr, digits: int = 4) -> str:
+    """`expr` for people: short symbols and constants with at most `digits` significant digits."""
+    return _print(expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits))
+
+
+def short_number(value: float, digits: int = 4) -> str:
+    """`value` with at most `digits` significant digits: 1, 0.5, 1.234e-07."""
+    text = re.sub(r"e([+-])0(\d)$", r"e\1\2", f"{value:.{digits}g}")
+    return "0" if text == "-0" else text
+
+
+def _print(expr: Expr, name: Any, number: Any) -> str:
+    if isinstance(expr, Variable):
+        return str(name(expr.name))
+    if isinstance(expr, Constant):
+        return str(number(expr.value))
+    texts = [_print(a, name, number) for a in expr.arguments]
+    binding = _BINDING.get(expr.operator)
+    if expr.operator == "neg" and not isinstance(expr.arguments[0], Constant):
+        return f"-{_within(expr.arguments[0], texts[0], 2, False)}"
+    if binding is None or expr.operator == "neg":
+        return f"{expr.operator}({', '.join(texts)})"
+    left = _within(expr.arguments[0], texts[0], binding, False)
+    right = _within(expr.arguments[1], texts[1], binding + 1, True)
+    return f"{left} {OPERATORS[expr.operator].symbol} {right}"
+
+
+def _within(expr: Expr, text: str, binding: int, on_the_right: bool) -> str:
+    """`text` of `expr`, in parentheses if reading it back would group it differently."""
+    own = _BINDING.get(expr.operator, 9) if isinstance(expr, Call) else 9
+    if own < binding or (text.startswith("-") and on_the_right):
+        return f"({text})"
+    return text

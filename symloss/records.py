@@ -1,0 +1,127 @@
+"""The values that travel between rooms: what a candidate is, how it scored, where it came from.
+
+Plain frozen data without torch: they are compared, hashed, written as JSON and read back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from symloss.errors import ExpressionError
+from symloss.expr import Expr, inputs_of
+
+
+class Kind(str, Enum):
+    """How predictions and targets enter a loss.
+
+    multiclass: softmax of the network's outputs and one-hot targets, both (batch, classes); the
+                formula is applied per class and summed over classes.
+    binary:     sigmoid of the single output and a 0/1 target, both (batch, 1).
+    regression: outputs and targets as they are, (batch, outputs); summed over outputs.
+    """
+
+    MULTICLASS = "multiclass"
+    BINARY = "binary"
+    REGRESSION = "regression"
+
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+@dataclass(frozen=True)
+class SymbolicLoss:
+    """A loss function as a value: formula with its constants, how inputs enter, and the reduction.
+
+    expression: the elementwise formula over `prediction` and `target`.
+    kind:       see `Kind`.
+    reduction:  over the batch: "mean", "sum" or "none".
+    """
+
+    expression: Expr
+    kind: Kind
+    reduction: str = "mean"
+
+    def __post_init__(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise ExpressionError(f"reduction must be one of {', '.join(REDUCTIONS)}, found '{self.reduction}'")
+        if "prediction" not in inputs_of(self.expression):
+            raise ExpressionError("a loss must contain the prediction, or no network could learn from it")
+
+
+class Status(str, Enum):
+    """What became of a candidate."""
+
+    OK = "ok"
+    DUPLICATE = "duplicate"
+    FLAT = "flat"
+    NON_FINITE = "non-finite"
+    REJECTED = "rejected"
+    DIVERGED = "diverged"
+
+
+SENTENCES: dict[Status, str] = {
+    Status.OK: "trained and scored",
+    Status.DUPLICATE: "trains exactly like an earlier candidate, whose score it takes",
+    Status.FLAT: "has no gradient on the sample, so nothing would be learned",
+    Status.NON_FINITE: "has a value or gradient on the sample that is not finite",
+    Status.REJECTED: "following it does not improve the metric on free predictions",
+    Status.DIVERGED: "training under it ended in values that are not finite",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """The outcome of evaluating a candidate.
+
+    status:   see `Status`.
+    fitness:  the cost that the search minimises (validation metric), or None without one.
+    per_seed: the same for each training seed; `fitness` is their mean.
+    detail:   what a person should know, such as the candidate that a duplicate equals.
+    """
+
+    status: Status
+    fitness: float | None = None
+    per_seed: tuple[float, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a candidate came from: the operation and the ids of its parents."""
+
+    operation: str
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a search asks to have scored.
+
+    id:        counts from 1 in the order of asking.
+    structure: the proposed formula, before tuning.
+    """
+
+    id: int
+    structure: Expr
+    generation: int
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A proposal with its tuned loss and its score."""
+
+    proposal: Proposal
+    loss: SymbolicLoss
+    score: Score
+    seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def id(self) -> int:
+        return self.proposal.id
+
+    @property
+    def size(self) -> int:
+        """Number of nodes of the formula."""
+        return self.loss.expression.size
