@@ -44,7 +44,9 @@ class SymbolicLoss:
 
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
-            raise ExpressionError(f"reduction must be one of {', '.join(REDUCTIONS)}, found '{self.reduction}'")
+            raise ExpressionError(
+                f"reduction must be one of {', '.join(REDUCTIONS)}, found '{self.reduction}'"
+            )
         if "prediction" not in inputs_of(self.expression):
             raise ExpressionError("a loss must contain the prediction, or no network could learn from it")
 

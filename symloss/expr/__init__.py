@@ -15,6 +15,7 @@ from symloss.expr.expression import (
     walk,
     with_constants,
 )
+from symloss.expr.fold import fold, weighted, without_offset
 from symloss.expr.operators import INPUTS, OPERATORS, Input, Operator, operator_named
 from symloss.expr.text import format_formula, parse_expression, print_expression, short_number
 
@@ -32,6 +33,7 @@ __all__ = [
     "call",
     "constants_of",
     "evaluate",
+    "fold",
     "format_formula",
     "inputs_of",
     "map_leaves",
@@ -40,5 +42,7 @@ __all__ = [
     "print_expression",
     "short_number",
     "walk",
+    "weighted",
     "with_constants",
+    "without_offset",
 ]

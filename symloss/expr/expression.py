@@ -99,7 +99,9 @@ TARGET = Variable("target")
 
 def call(operator: str, *arguments: Expr | float) -> Call:
     """`call("mul", 2.0, PREDICTION)`: numbers become constants."""
-    return Call(operator, tuple(a if isinstance(a, Variable | Constant | Call) else Constant(a) for a in arguments))
+    return Call(
+        operator, tuple(a if isinstance(a, Variable | Constant | Call) else Constant(a) for a in arguments)
+    )
 
 
 def walk(expr: Expr) -> Iterator[Expr]:
@@ -138,7 +140,9 @@ def map_leaves(expr: Expr, replace: Callable[[Variable | Constant], Expr]) -> Ex
     return replace(expr)
 
 
-def evaluate(expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constant: Callable[[float], Any]) -> Any:
+def evaluate(
+    expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constant: Callable[[float], Any]
+) -> Any:
     """The value of `expr` in any target: numbers, tensors, code or algebra.
 
     inputs:     the target's object for each input name.

@@ -27,34 +27,40 @@ class Vocabulary(Protocol):
 
     `guard(a)` is max(abs(a), GUARD): the protection of functions that are undefined at or below zero.
     A vocabulary for reading may leave the lower bound out and return abs(a).
+    `guard_slope(a)` is its derivative: sign(a) where abs(a) > GUARD and 0 elsewhere.
     """
 
-    abs: Callable[[Any], Any]
-    sign: Callable[[Any], Any]
-    log: Callable[[Any], Any]
-    exp: Callable[[Any], Any]
-    sqrt: Callable[[Any], Any]
-    tanh: Callable[[Any], Any]
-    sigmoid: Callable[[Any], Any]
-    sin: Callable[[Any], Any]
-    cos: Callable[[Any], Any]
-    atan: Callable[[Any], Any]
-    erf: Callable[[Any], Any]
-    log1p: Callable[[Any], Any]
-    maximum: Callable[[Any, Any], Any]
-    minimum: Callable[[Any, Any], Any]
-    guard: Callable[[Any], Any]
+    def abs(self, a: Any, /) -> Any: ...
+    def sign(self, a: Any, /) -> Any: ...
+    def log(self, a: Any, /) -> Any: ...
+    def exp(self, a: Any, /) -> Any: ...
+    def sqrt(self, a: Any, /) -> Any: ...
+    def tanh(self, a: Any, /) -> Any: ...
+    def sigmoid(self, a: Any, /) -> Any: ...
+    def sin(self, a: Any, /) -> Any: ...
+    def cos(self, a: Any, /) -> Any: ...
+    def atan(self, a: Any, /) -> Any: ...
+    def erf(self, a: Any, /) -> Any: ...
+    def log1p(self, a: Any, /) -> Any: ...
+    def maximum(self, a: Any, b: Any, /) -> Any: ...
+    def minimum(self, a: Any, b: Any, /) -> Any: ...
+    def guard(self, a: Any, /) -> Any: ...
+    def guard_slope(self, a: Any, /) -> Any: ...
 
 
 def _sigmoid(a: float) -> float:
     return 1.0 / (1.0 + math.exp(-a)) if a >= 0 else math.exp(a) / (1.0 + math.exp(a))
 
 
+def _sign(a: float) -> float:
+    return float((a > 0) - (a < 0))
+
+
 class FloatVocabulary:
     """Python floats through `math`: the slow, obvious reference, also used to fold constants."""
 
     abs = staticmethod(abs)
-    sign = staticmethod(lambda a: float((a > 0) - (a < 0)))
+    sign = staticmethod(_sign)
     log = staticmethod(math.log)
     exp = staticmethod(math.exp)
     sqrt = staticmethod(math.sqrt)
@@ -65,17 +71,20 @@ class FloatVocabulary:
     atan = staticmethod(math.atan)
     erf = staticmethod(math.erf)
     log1p = staticmethod(math.log1p)
-    maximum = staticmethod(max)
-    minimum = staticmethod(min)
+    maximum = staticmethod(lambda a, b: a if a >= b else b)
+    minimum = staticmethod(lambda a, b: a if a <= b else b)
     guard = staticmethod(lambda a: max(abs(a), GUARD))
+    guard_slope = staticmethod(lambda a: _sign(a) if abs(a) > GUARD else 0.0)
 
 
 FLOATS: Vocabulary = FloatVocabulary()
 
-UNARY = (
-    "abs sign log exp sqrt tanh sigmoid sin cos atan erf log1p guard".split()
-)  # every one-argument word of the vocabulary
-BINARY = ["maximum", "minimum"]
+UNARY = tuple(  # noqa: SIM905 -- a list of one-word strings is harder to read
+    "abs sign log exp sqrt tanh sigmoid sin cos atan erf log1p guard guard_slope".split()
+)
+BINARY = ("maximum", "minimum")
+WORDS = (*UNARY, *BINARY)
+"""Every word of the vocabulary."""
 
 
 # --- code as a value ------------------------------------------------------------------------------
@@ -165,7 +174,7 @@ class CodeVocabulary:
     """
 
     def __init__(self, templates: Mapping[str, str]) -> None:
-        missing = set(UNARY + BINARY) - set(templates)
+        missing = set(WORDS) - set(templates)
         if missing:
             raise ValueError(f"templates are missing for: {', '.join(sorted(missing))}")
         self._templates = dict(templates)

@@ -89,13 +89,15 @@ def build_expression(tree: lark.Tree[Any] | lark.Token, text: str) -> Expr:
 
 def _build_node(node: lark.Tree[Any], arguments: list[Expr]) -> Expr:
     if node.data == "number":
-        return Constant(float(node.children[0]))
+        return Constant(float(str(node.children[0])))
     if node.data == "name":
         name = str(node.children[0])
         if name in OPERATORS:
             raise ExpressionError(f"operator '{name}' needs its arguments in parentheses")
         if name not in INPUTS and name not in _SYMBOLS:
-            raise ExpressionError(f"unknown name '{name}': {did_you_mean(name, [*INPUTS, *_SYMBOLS, *OPERATORS])}")
+            raise ExpressionError(
+                f"unknown name '{name}': {did_you_mean(name, [*INPUTS, *_SYMBOLS, *OPERATORS])}"
+            )
         return Variable(_SYMBOLS.get(name, name))
     if node.data == "minus":
         return negated(arguments[0])

@@ -1,0 +1,90 @@
+"""What stands at the top of an exported file, made safe for the language around it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, fields
+
+from symloss import __version__
+from symloss.expr import OPERATORS, Call, format_formula, print_expression, walk
+from symloss.expr.operators import Operator
+from symloss.records import Kind, SymbolicLoss
+
+MAX_FACT = 300
+"""Longest fact that is written, in characters."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where a loss comes from. Facts left empty are not written.
+
+    fitness:  the metric's value on validation data that the search reached.
+    rounding: what rounding the constants cost, in a sentence.
+    verified: the verdict of the check of this file, in a sentence; `write` fills it in.
+    """
+
+    candidate: int | None = None
+    task: str = ""
+    metric: str = ""
+    fitness: float | None = None
+    seed: int | None = None
+    version: str = __version__
+    rounding: str = ""
+    verified: str = ""
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Name and text of every fact that is known, each text safe on one line of any comment."""
+        known = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        return [
+            ("symloss" if name == "version" else name, one_line(str(value)))
+            for name, value in known
+            if value not in (None, "")
+        ]
+
+
+def one_line(text: str) -> str:
+    """`text` on one line of printable characters, the others escaped as \\xNN, and not endless.
+
+    Line ends would leave a comment; invisible characters (such as those that reverse the direction
+    of text) would show a reader something else than what is there.
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= MAX_FACT else f"{shown[: MAX_FACT - 3]}..."
+
+
+def python_docstring(lines: list[str]) -> str:
+    """The docstring that shows `lines`, whatever they contain."""
+    escaped = "\n".join(lines).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""{escaped}\n"""'
+
+
+ENTRIES = {
+    Kind.MULTICLASS: ("the sum over classes of", "p = softmax(outputs), y = 1 for the true class and 0 for the others"),
+    Kind.BINARY: ("the value of", "p = sigmoid(output), y = 1 or 0"),
+    Kind.REGRESSION: ("the sum over outputs of", "p = the predicted value, y = the true value"),
+}
+"""For each kind: what is summed, and how outputs and labels become p and y."""
+
+
+def guarded_operators(loss: SymbolicLoss) -> list[Operator]:
+    """The operators of `loss` that are not quite what their names say, in the order of the table."""
+    used = {node.operator for node in walk(loss.expression) if isinstance(node, Call)}
+    return [row for row in OPERATORS.values() if row.guarded and row.name in used]
+
+
+def described(loss: SymbolicLoss, header: Header) -> list[str]:
+    """The lines of the docstring at the top of a Python file."""
+    summed, entry = ENTRIES[loss.kind]
+    whole = {"mean": "the mean over the batch of ", "sum": "the sum over the batch of ", "none": ""}
+    lines = [f"A loss function discovered by symloss: {whole[loss.reduction]}{summed}", ""]
+    lines += textwrap.wrap(format_formula(loss.expression), 96, initial_indent="    ", subsequent_indent="        ")
+    lines += ["", f"where {entry}."]
+    lines += [_meaning(row) for row in guarded_operators(loss)]
+    lines += ["", f"kind: {loss.kind.value}", f"expression: {print_expression(loss.expression)}"]
+    for name, text in header.facts():
+        lines += textwrap.wrap(f"{name}: {text}", 100, subsequent_indent="    ") if name != "task" else [f"task: {text}"]
+    return lines
+
+
+def _meaning(row: Operator) -> str:
+    return f"{row.name}({', '.join('ab'[: row.arity])}) means {row.meaning}."

@@ -1,0 +1,99 @@
+"""Runs one exported Python file on prepared inputs. Executed as a script in a process of its own.
+
+    python -I runner.py FILE TARGET INPUTS.npz RESULTS.npz MEMORY_BYTES
+
+It imports nothing of symloss and makes sure that the file cannot either. INPUTS holds `outputs_0`,
+`labels_0`, `outputs_1`, ...; RESULTS gets, for batch i and reduction r, `value_i_r` and `gradient_i_r`.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def run_torch(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
+    """Value and gradient, by autograd, of the exported function; the exported module must give the same."""
+    import torch
+
+    leaf = torch.from_numpy(outputs).requires_grad_()
+    target = torch.from_numpy(labels)
+    value = exported.loss(leaf, target, reduction=reduction)
+    value.sum().backward()
+    assert leaf.grad is not None
+    again = exported.Loss(reduction)(leaf, target)
+    if not torch.equal(torch.nan_to_num(again), torch.nan_to_num(value)):
+        raise ValueError("the class Loss and the function loss differ")
+    return value.detach().numpy(), leaf.grad.numpy()
+
+
+def run_numpy(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
+    """Value and gradient as the exported functions compute them."""
+    with np.errstate(all="ignore"):
+        return (
+            exported.loss(outputs, labels, reduction=reduction),
+            exported.gradient(outputs, labels, reduction=reduction),
+        )
+
+
+RUNNERS: dict[str, Callable[[Any, Any, Any, str], tuple[Any, Any]]] = {"torch": run_torch, "numpy": run_numpy}
+
+
+def run_all(exported: Any, target: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The results for every batch and reduction, as described above."""
+    results = {}
+    for i in range(len(inputs) // 2):
+        for reduction in REDUCTIONS:
+            value, gradient = RUNNERS[target](exported, inputs[f"outputs_{i}"], inputs[f"labels_{i}"], reduction)
+            results[f"value_{i}_{reduction}"] = np.asarray(value)
+            results[f"gradient_{i}_{reduction}"] = np.asarray(gradient)
+    return results
+
+
+def load(text: str, name: str = "exported") -> types.ModuleType:
+    """The module that `text` defines. Executes it."""
+    module = types.ModuleType(name)
+    exec(compile(text, f"<{name}>", "exec"), module.__dict__)  # noqa: S102 -- executing it is the purpose
+    return module
+
+
+class BlockSymloss:
+    """An import finder that refuses symloss, wherever it is installed."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Refuse symloss, leave the rest to the other finders."""
+        if name.partition(".")[0] == "symloss":
+            raise ImportError("exported code must not import symloss")
+
+
+def limit_memory(num_bytes: int) -> None:
+    """Let this process take at most `num_bytes` of memory, where the system knows such limits."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (num_bytes, num_bytes))
+    except (ValueError, OSError):  # a stricter limit is set already, or the system has none
+        return
+
+
+def main(file: str, target: str, inputs: str, results: str, memory: str) -> None:
+    """The script; see the top of this file."""
+    sys.meta_path.insert(0, BlockSymloss())  # type: ignore[arg-type]
+    limit_memory(int(memory))
+    with open(file, encoding="utf-8") as stream:
+        exported = load(stream.read())
+    with np.load(inputs, allow_pickle=False) as arrays:
+        np.savez(results, **run_all(exported, target, dict(arrays)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,40 @@
+"""How a network's outputs and the labels enter a loss, and how gradients leave through the same door.
+
+All functions take outputs of shape (..., batch, outputs) and work for any number of leading dimensions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from symloss.records import Kind
+
+
+def predictions_of(outputs: Tensor, kind: Kind) -> Tensor:
+    """Raw network outputs to predictions: softmax, sigmoid, or as they are. Same shape."""
+    if kind is Kind.MULTICLASS:
+        return torch.softmax(outputs, dim=-1)
+    return torch.sigmoid(outputs) if kind is Kind.BINARY else outputs
+
+
+def targets_of(labels: Tensor, kind: Kind, num_outputs: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Labels to targets of shape (..., batch, outputs): one-hot for class ids, otherwise as they are."""
+    if kind is Kind.MULTICLASS and not labels.is_floating_point():
+        return functional.one_hot(labels, num_outputs).to(dtype)
+    return labels.to(dtype)
+
+
+def pull_back(predictions: Tensor, slopes: Tensor, kind: Kind) -> Tensor:
+    """Gradient with respect to the outputs, from the one with respect to the predictions.
+
+    The Jacobians of softmax and sigmoid are symmetric, so this is also `push_forward`: it turns a
+    direction in outputs into the direction in predictions.
+    """
+    if kind is Kind.MULTICLASS:
+        weighted = predictions * slopes
+        return weighted - predictions * weighted.sum(dim=-1, keepdim=True)
+    if kind is Kind.BINARY:
+        return predictions * (1.0 - predictions) * slopes
+    return slopes

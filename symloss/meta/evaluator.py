@@ -1,0 +1,166 @@
+"""From proposals to scored candidates: cheap filters first, then tuning, then training.
+
+    formula -> duplicate? -> usable gradient? -> improves free predictions? -> tune -> again -> train -> score
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from symloss.expr import Expr, fold, without_offset
+from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
+from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
+from symloss.meta.settings import Filters, Training, Tuning
+from symloss.meta.training import Job, chunks, costs_of, models_at_once, train_fleet
+from symloss.meta.tuning import tune, with_weights
+from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
+from symloss.tasks.metrics import Metric
+from symloss.tasks.task import Task
+
+
+@dataclass
+class _Draft:
+    """A candidate in the making."""
+
+    proposal: Proposal
+    expression: Expr
+    status: Status | None = None  # None: not decided yet
+    fitness: float | None = None
+    per_seed: tuple[float, ...] = ()
+    detail: str = ""
+    mark: str = ""
+
+    def finish(self, status: Status, detail: str = "") -> None:
+        self.status, self.detail = status, detail
+
+
+@dataclass
+class Evaluator:
+    """Scores proposals on a task. The same proposals in the same order get the same scores.
+
+    task:   its data decides the device.
+    metric: the cost that candidates are compared by, on validation data.
+    seed:   of initial weights, batch order and samples: common to all candidates.
+    known:  fingerprint -> (candidate id, loss, score) of everything that was scored: the memory that makes a
+            duplicate free. It can be saved and given to a new evaluator.
+    tick:   called with the name of the stage at every step of work, for progress displays.
+    """
+
+    task: Task
+    metric: Metric
+    training: Training = field(default_factory=Training)
+    tuning: Tuning = field(default_factory=Tuning)
+    filters: Filters = field(default_factory=Filters)
+    seed: int = 0
+    tick: Callable[[str], None] = lambda stage: None
+    known: dict[str, Candidate] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._start: Sample = untrained_sample(self.task, self.filters.sample, self.seed)
+        self._spread: Sample = spread_sample(self.task, self.filters.sample, self.seed)
+        self._chunk = models_at_once(self.task.make_model, self.task.train.x.device)
+
+    def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
+        """Candidates in the order of `proposals`."""
+        began = time.perf_counter()
+        drafts = [_Draft(p, fold(without_offset(fold(p.structure)))) for p in proposals]
+        self._filter(drafts)
+        self._tune(drafts)
+        self._train(drafts)
+        share = (time.perf_counter() - began) / max(1, len(drafts))
+        return self._candidates(drafts, share)
+
+    def _filter(self, drafts: list[_Draft]) -> None:
+        gradients = self._spread.gradients([d.expression for d in drafts])
+        first: dict[str, _Draft] = {}
+        for draft, gradient, status in zip(drafts, gradients, gradient_status(gradients), strict=True):
+            if status is not Status.OK:
+                draft.finish(status)
+                continue
+            draft.mark = fingerprint(gradient, self.filters.digits)
+            if not self.filters.duplicates:
+                continue
+            earlier = self.known.get(draft.mark)
+            original = earlier.id if earlier else first[draft.mark].proposal.id if draft.mark in first else None
+            if original is None:
+                first[draft.mark] = draft
+            else:
+                draft.finish(Status.DUPLICATE, str(original))
+        self._reject(drafts)
+
+    def _reject(self, drafts: list[_Draft]) -> None:
+        """Normalise the scale of what is left, and drop what does not improve free predictions."""
+        open_ = [d for d in drafts if d.status is None]
+        if self.training.normalise:
+            for draft, expr in zip(open_, normalised([d.expression for d in open_], self._start), strict=True):
+                draft.expression = expr
+        if not self.filters.rejection or not open_:
+            return
+        passed = improves_free_predictions([d.expression for d in open_], self._start, self.filters)
+        for draft, good in zip(open_, passed, strict=True):
+            if not good:
+                draft.finish(Status.REJECTED)
+
+    def _tune(self, drafts: list[_Draft]) -> None:
+        open_ = [d for d in drafts if d.status is None]
+        if self.tuning.steps == 0 or not open_:
+            return
+        before = [with_weights(d.expression, self.tuning.weights) for d in open_]
+        tuned = tune(before, self.task, self.tuning, self.seed, lambda: self.tick("tuning"))
+        for draft, expr in zip(open_, tuned, strict=True):
+            draft.expression = fold(without_offset(fold(expr)))
+        gradients = self._spread.gradients([d.expression for d in open_])
+        for draft, status in zip(open_, gradient_status(gradients), strict=True):
+            if status is not Status.OK:
+                draft.finish(status)
+        self._reject(open_)
+
+    def _train(self, drafts: list[_Draft]) -> None:
+        open_ = [d for d in drafts if d.status is None]
+        jobs = [
+            Job(draft.expression, self.seed + index, self.training.learning_rate)
+            for draft in open_
+            for index in range(self.training.seeds)
+        ]
+        costs: list[float] = []
+        for chunk in chunks(jobs, self._chunk):
+            fleet = train_fleet(self.task, chunk, self.training, self.seed, lambda: self.tick("training"))
+            costs += costs_of(fleet, self.task.valid, self.metric).tolist()
+        for position, draft in enumerate(open_):
+            own = costs[position * self.training.seeds : (position + 1) * self.training.seeds]
+            if not all(math.isfinite(cost) for cost in own):
+                draft.finish(Status.DIVERGED)
+                continue
+            draft.finish(Status.OK)
+            draft.per_seed = tuple(own)
+            draft.fitness = sum(own) / len(own)
+
+    def _candidates(self, drafts: list[_Draft], seconds: float) -> list[Candidate]:
+        made: dict[int, Candidate] = {}
+        for draft in drafts:
+            if draft.status is Status.DUPLICATE:
+                continue
+            score = Score(draft.status or Status.OK, draft.fitness, draft.per_seed, draft.detail)
+            loss = SymbolicLoss(draft.expression, self.task.kind)
+            made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score, seconds)
+            if draft.mark:
+                self.known[draft.mark] = candidate
+        for draft in drafts:
+            if draft.status is Status.DUPLICATE:
+                original = made.get(int(draft.detail)) or self.known[draft.mark]
+                score = replace(original.score, detail=f"same gradient as candidate {original.id}")
+                score = replace(score, status=Status.DUPLICATE)
+                made[draft.proposal.id] = Candidate(draft.proposal, original.loss, score, seconds)
+        return [made[d.proposal.id] for d in drafts]
+
+
+def device_of(name: str) -> torch.device:
+    """The device called `name`: "cpu", "cuda", "cuda:1", ... or "auto" (CUDA where there is one)."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

@@ -1,0 +1,88 @@
+"""Partial training of base models under candidate losses, and their scores on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from symloss.expr import Expr
+from symloss.losses.entry import targets_of
+from symloss.losses.population import Population
+from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser
+from symloss.meta.settings import Training
+from symloss.tasks.metrics import Metric
+from symloss.tasks.task import Split, Task
+
+OUTPUT_CHUNK = 1024
+"""Samples whose outputs are computed at once, so that memory does not grow with the data set."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One network to train: its loss, the seed of its initial weights, and its learning rate."""
+
+    expression: Expr
+    seed: int
+    learning_rate: float
+
+
+def train_fleet(
+    task: Task,
+    jobs: Sequence[Job],
+    training: Training,
+    batch_seed: int,
+    tick: Callable[[], None] | None = None,
+) -> Fleet:
+    """Train one network for each job, all in lockstep on the same batches. `tick` is called every step.
+
+    The task's data decides the device.
+    """
+    device = task.train.x.device
+    fleet = Fleet.seeded(task.make_model, [job.seed for job in jobs], device)
+    population = Population([job.expression for job in jobs], task.kind, device)
+    constants = population.constants()
+    targets = targets_of(task.train.y, task.kind, task.num_outputs)
+    order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, device)
+    optimiser = Optimiser(
+        torch.tensor([job.learning_rate for job in jobs], device=device),
+        training.momentum,
+        training.nesterov,
+        training.weight_decay,
+    )
+    for step in range(len(order)):
+        batch = order[step]
+        wanted = targets[batch]
+        fleet.step(
+            task.train.x[batch],
+            lambda outputs, wanted=wanted: population.output_gradient(outputs, wanted, constants),  # type: ignore[misc]
+            optimiser,
+        )
+        if tick is not None:
+            tick()
+    return fleet
+
+
+@torch.no_grad()
+def costs_of(fleet: Fleet, split: Split, metric: Metric) -> Tensor:
+    """The metric of each network on `split`: (models,) float64, NaN where training diverged."""
+    pieces = [fleet.outputs(x) for x in torch.split(split.x, OUTPUT_CHUNK)]
+    return metric.batched(torch.cat(pieces, dim=1), split.y)
+
+
+def models_at_once(make_model: Callable[[], nn.Module], device: torch.device) -> int:
+    """How many networks to train in one batched step.
+
+    Stacked convolutions become grouped ones, which on a CPU are slower than one network after another.
+    """
+    convolutional = any(
+        isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in make_model().modules()
+    )
+    return 1 if convolutional and device.type == "cpu" else 64
+
+
+def chunks(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
+    """`jobs` in consecutive pieces of at most `size`."""
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]

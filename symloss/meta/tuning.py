@@ -1,0 +1,175 @@
+"""Tuning of constants by differentiating through training (the local search of EvoMAL).
+
+One meta step: a fresh network takes one training step under the loss; the task loss of the stepped
+network on validation data is differentiated with respect to the loss's constants; Adam moves them.
+
+For a single inner step no double backward pass through the network is needed. With z the outputs on
+the training batch, g(phi) = dL_phi/dz, and v the gradient of the task loss at the stepped weights,
+
+    d task / d phi = -lr * d/dphi <g(phi), J v>,     J = dz/dtheta,
+
+where J v is one forward-mode pass. The loss is elementwise in the predictions p, so the product is
+<slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
+All candidates share the network, so the training forward pass is done once for the population.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, jvp, vjp, vmap
+from torch.nn import functional
+
+from symloss.expr import Expr, fold, weighted
+from symloss.losses.entry import predictions_of, pull_back, targets_of
+from symloss.losses.population import Population
+from symloss.meta.lockstep import BatchOrder, Parameters, seeded_model
+from symloss.meta.settings import Tuning
+from symloss.records import Kind
+from symloss.tasks.task import Task
+
+
+def with_weights(expr: Expr, weights: str) -> Expr:
+    """`expr` with the constants that tuning moves; see `Tuning.weights`."""
+    if weights == "none":
+        return fold(expr)
+    return fold(weighted(expr)) if weights == "merged" else weighted(expr)
+
+
+def task_loss(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+    """The differentiable stand-in for the metric: cross-entropy, or mean squared error. A scalar."""
+    if kind is Kind.MULTICLASS:
+        return functional.cross_entropy(outputs, labels)
+    if kind is Kind.BINARY:
+        return functional.binary_cross_entropy_with_logits(outputs, labels)
+    return functional.mse_loss(outputs, labels)
+
+
+def tune(
+    expressions: Sequence[Expr], task: Task, tuning: Tuning, seed: int, tick: Callable[[], None] | None = None
+) -> list[Expr]:
+    """The expressions with tuned constants. One whose constants leave the finite numbers keeps its old ones."""
+    if tuning.steps == 0 or not expressions:
+        return list(expressions)
+    device = task.train.x.device
+    population = Population(expressions, task.kind, device)
+    constants = [values.requires_grad_() for values in population.constants()]
+    adam = torch.optim.Adam(constants, lr=tuning.learning_rate)
+    batches = tuning.steps * tuning.inner_steps
+    train = BatchOrder(len(task.train), tuning.batch_size, batches, seed, device)
+    valid = BatchOrder(len(task.valid), tuning.batch_size, tuning.steps, seed + 1, device)
+    gradient = one_step_gradient if tuning.inner_steps == 1 else unrolled_gradient
+    for step in range(tuning.steps):
+        model = seeded_model(task.make_model, seed + step).to(device)
+        inner = range(step * tuning.inner_steps, (step + 1) * tuning.inner_steps)
+        found = gradient(
+            model,
+            population,
+            constants,
+            task,
+            [train[i] for i in inner],
+            valid[step],
+            tuning.inner_learning_rate,
+        )
+        for values, slope in zip(constants, found, strict=True):
+            # A candidate that diverges must not spoil Adam's averages with NaN: it stands still instead.
+            values.grad = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
+        adam.step()
+        if tick is not None:
+            tick()
+    return population.with_constants(constants)
+
+
+def one_step_gradient(
+    model: nn.Module,
+    population: Population,
+    constants: Sequence[Tensor],
+    task: Task,
+    train_batches: Sequence[Tensor],
+    valid_batch: Tensor,
+    learning_rate: float,
+) -> list[Tensor]:
+    """Exact meta-gradient for one inner step, in the shapes of `constants`; see the module."""
+    start = {name: value.detach() for name, value in model.named_parameters()}
+    buffers = dict(model.named_buffers())
+    x, targets = _batch(task, train_batches[0])
+    kind = population.kind
+
+    def outputs_at(parameters: Parameters, x: Tensor = x) -> Tensor:
+        result: Tensor = functional_call(model, (parameters, buffers), (x,))
+        return result
+
+    outputs, pull = vjp(outputs_at, start)[:2]
+    predictions = predictions_of(outputs.detach(), kind)
+    slopes = population.slopes(predictions[None], targets, constants)  # differentiable in the constants
+    incoming = pull_back(predictions, slopes.detach(), kind) / len(x)
+    (gradients,) = vmap(pull)(incoming)
+    stepped = {name: start[name] - learning_rate * gradients[name] for name in start}
+
+    directions = _task_gradients(
+        lambda p: outputs_at(p, task.valid.x[valid_batch]), stepped, task, valid_batch
+    )
+    movement = vmap(lambda v: jvp(outputs_at, (start,), (v,))[1])(directions)
+    push = pull_back(predictions, movement, kind)  # the Jacobian of softmax is symmetric
+    surrogate = -learning_rate * (slopes * push).sum() / len(x)
+    return list(torch.autograd.grad(surrogate, constants, allow_unused=True, materialize_grads=True))
+
+
+def _task_gradients(
+    outputs_at: Callable[[Parameters], Tensor], stepped: Parameters, task: Task, batch: Tensor
+) -> Parameters:
+    """Gradient of the task loss at each candidate's stepped parameters: (candidates, ...)."""
+    labels = task.valid.y[batch]
+    leaves = {name: value.requires_grad_() for name, value in stepped.items()}
+    losses = vmap(lambda p: task_loss(outputs_at(p), labels, task.kind))(leaves)
+    found = torch.autograd.grad(
+        losses.sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(leaves, found, strict=True))
+
+
+def unrolled_gradient(
+    model: nn.Module,
+    population: Population,
+    constants: Sequence[Tensor],
+    task: Task,
+    train_batches: Sequence[Tensor],
+    valid_batch: Tensor,
+    learning_rate: float,
+) -> list[Tensor]:
+    """Exact meta-gradient for any number of inner steps, by differentiating through all of them."""
+    buffers = dict(model.named_buffers())
+    count = len(population)
+    parameters = {
+        name: value.detach().expand(count, *value.shape).clone().requires_grad_()
+        for name, value in model.named_parameters()
+    }
+
+    def outputs_at(parameters: Parameters, x: Tensor) -> Tensor:
+        run = vmap(lambda p: functional_call(model, (p, buffers), (x,)))
+        result: Tensor = run(parameters)
+        return result
+
+    for batch in train_batches:
+        x, targets = _batch(task, batch)
+        outputs = outputs_at(parameters, x)
+        incoming = population.output_gradient(outputs, targets, constants)
+        gradients = torch.autograd.grad(
+            outputs, list(parameters.values()), incoming, create_graph=True, materialize_grads=True
+        )
+        parameters = {
+            name: value - learning_rate * gradient
+            for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
+        }
+    labels = task.valid.y[valid_batch]
+    final = outputs_at(parameters, task.valid.x[valid_batch])
+    total = vmap(lambda z: task_loss(z, labels, task.kind))(final).sum()
+    return list(torch.autograd.grad(total, constants, allow_unused=True, materialize_grads=True))
+
+
+def _batch(task: Task, indices: Tensor) -> tuple[Tensor, Tensor]:
+    """Inputs and targets (batch, outputs) of training samples, in the data's own precision."""
+    x = task.train.x[indices]
+    return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)

@@ -1,0 +1,12 @@
+"""The names of the tasks that come with symloss. Light on purpose: listing them imports no torch."""
+
+from __future__ import annotations
+
+TASKS: dict[str, str] = {
+    "digits": "handwritten digits, 8x8 pixels, 10 classes, 1797 samples (scikit-learn)",
+    "diabetes": "disease progression after a year from 10 measurements, 442 patients (scikit-learn)",
+    "mnist1d": "ten digit-like shapes of 40 points, 5000 samples, generated (arXiv 2011.14439)",
+    "mnist": "handwritten digits, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
+    "fashion-mnist": "articles of clothing, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
+}
+"""Name and one line about each; `datasets.LOADERS` has the loader of the same name."""
