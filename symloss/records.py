@@ -5,7 +5,8 @@ Plain frozen data without torch: they are compared, hashed, written as JSON and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 
 from symloss.errors import ExpressionError
@@ -111,13 +112,27 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """The second look at a finalist: more seeds, more steps, its own learning rate.
+
+    cost:          mean validation metric at the best learning rate, or None if every training diverged.
+    learning_rate: the best of those tried. steps, seeds: of each training.
+    """
+
+    cost: float | None
+    learning_rate: float
+    steps: int
+    seeds: int
+
+
+@dataclass(frozen=True)
 class Candidate:
     """A proposal with its tuned loss and its score."""
 
     proposal: Proposal
     loss: SymbolicLoss
     score: Score
-    seconds: float = field(default=0.0, compare=False)
+    confirmation: Confirmation | None = None
 
     @property
     def id(self) -> int:
@@ -127,3 +142,21 @@ class Candidate:
     def size(self) -> int:
         """Number of nodes of the formula."""
         return self.loss.expression.size
+
+
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """The scored candidates, best first: confirmed ones by their confirmation, then the rest by fitness.
+
+    Of equal ones the smaller comes first, then the older. Duplicates are left out, since the candidate
+    that they equal is there.
+    """
+    scored = [c for c in candidates if c.score.status is Status.OK]
+    return sorted(scored, key=_rank)
+
+
+def _rank(candidate: Candidate) -> tuple[int, float, int, int]:
+    confirmed = candidate.confirmation
+    if confirmed is not None and confirmed.cost is not None:
+        return (0, confirmed.cost, candidate.size, candidate.id)
+    assert candidate.score.fitness is not None
+    return (1, candidate.score.fitness, candidate.size, candidate.id)

@@ -1,0 +1,5 @@
+"""The run folder: the record of a search, readable by people and programs."""
+
+from symloss.archive.folder import RunFolder, SavedState
+
+__all__ = ["RunFolder", "SavedState"]

@@ -1,12 +1,11 @@
 """From proposals to scored candidates: cheap filters first, then tuning, then training.
 
-    formula -> duplicate? -> usable gradient? -> improves free predictions? -> tune -> again -> train -> score
+formula -> duplicate? -> usable gradient? -> improves free predictions? -> tune -> again -> train -> score
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -34,6 +33,14 @@ class _Draft:
     per_seed: tuple[float, ...] = ()
     detail: str = ""
     mark: str = ""
+
+    untuned: Expr | None = None
+
+    def versions(self) -> list[Expr]:
+        """The formula as it is now, and as it was before tuning if that differs."""
+        return (
+            [self.expression] if self.untuned in (None, self.expression) else [self.expression, self.untuned]
+        )
 
     def finish(self, status: Status, detail: str = "") -> None:
         self.status, self.detail = status, detail
@@ -67,13 +74,11 @@ class Evaluator:
 
     def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """Candidates in the order of `proposals`."""
-        began = time.perf_counter()
         drafts = [_Draft(p, fold(without_offset(fold(p.structure)))) for p in proposals]
         self._filter(drafts)
         self._tune(drafts)
         self._train(drafts)
-        share = (time.perf_counter() - began) / max(1, len(drafts))
-        return self._candidates(drafts, share)
+        return self._candidates(drafts)
 
     def _filter(self, drafts: list[_Draft]) -> None:
         gradients = self._spread.gradients([d.expression for d in drafts])
@@ -86,7 +91,9 @@ class Evaluator:
             if not self.filters.duplicates:
                 continue
             earlier = self.known.get(draft.mark)
-            original = earlier.id if earlier else first[draft.mark].proposal.id if draft.mark in first else None
+            original = (
+                earlier.id if earlier else first[draft.mark].proposal.id if draft.mark in first else None
+            )
             if original is None:
                 first[draft.mark] = draft
             else:
@@ -97,7 +104,9 @@ class Evaluator:
         """Normalise the scale of what is left, and drop what does not improve free predictions."""
         open_ = [d for d in drafts if d.status is None]
         if self.training.normalise:
-            for draft, expr in zip(open_, normalised([d.expression for d in open_], self._start), strict=True):
+            for draft, expr in zip(
+                open_, normalised([d.expression for d in open_], self._start), strict=True
+            ):
                 draft.expression = expr
         if not self.filters.rejection or not open_:
             return
@@ -113,6 +122,7 @@ class Evaluator:
         before = [with_weights(d.expression, self.tuning.weights) for d in open_]
         tuned = tune(before, self.task, self.tuning, self.seed, lambda: self.tick("tuning"))
         for draft, expr in zip(open_, tuned, strict=True):
+            draft.untuned = draft.expression
             draft.expression = fold(without_offset(fold(expr)))
         gradients = self._spread.gradients([d.expression for d in open_])
         for draft, status in zip(open_, gradient_status(gradients), strict=True):
@@ -121,33 +131,35 @@ class Evaluator:
         self._reject(open_)
 
     def _train(self, drafts: list[_Draft]) -> None:
+        """Train what is left, tuned and (with keep_better) untuned, and score the better of the two."""
         open_ = [d for d in drafts if d.status is None]
-        jobs = [
-            Job(draft.expression, self.seed + index, self.training.learning_rate)
-            for draft in open_
-            for index in range(self.training.seeds)
-        ]
+        versions = [d.versions() if self.tuning.keep_better else [d.expression] for d in open_]
+        results = iter(self._costs([expr for own in versions for expr in own]))
+        for draft, own in zip(open_, versions, strict=True):
+            scored = [(_mean(costs), expr, costs) for expr, costs in zip(own, results)]  # noqa: B905 -- takes what is its own
+            fitness, draft.expression, costs = min(scored, key=lambda entry: entry[0])
+            draft.finish(Status.OK if math.isfinite(fitness) else Status.DIVERGED)
+            if draft.status is Status.OK:
+                draft.fitness, draft.per_seed = fitness, costs
+
+    def _costs(self, expressions: Sequence[Expr]) -> list[tuple[float, ...]]:
+        """Validation costs of each loss, one for each seed."""
+        seeds = [self.seed + index for index in range(self.training.seeds)]
+        jobs = [Job(expr, seed, self.training.learning_rate) for expr in expressions for seed in seeds]
         costs: list[float] = []
         for chunk in chunks(jobs, self._chunk):
             fleet = train_fleet(self.task, chunk, self.training, self.seed, lambda: self.tick("training"))
             costs += costs_of(fleet, self.task.valid, self.metric).tolist()
-        for position, draft in enumerate(open_):
-            own = costs[position * self.training.seeds : (position + 1) * self.training.seeds]
-            if not all(math.isfinite(cost) for cost in own):
-                draft.finish(Status.DIVERGED)
-                continue
-            draft.finish(Status.OK)
-            draft.per_seed = tuple(own)
-            draft.fitness = sum(own) / len(own)
+        return [tuple(own) for own in chunks(costs, len(seeds))]
 
-    def _candidates(self, drafts: list[_Draft], seconds: float) -> list[Candidate]:
+    def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
         made: dict[int, Candidate] = {}
         for draft in drafts:
             if draft.status is Status.DUPLICATE:
                 continue
             score = Score(draft.status or Status.OK, draft.fitness, draft.per_seed, draft.detail)
             loss = SymbolicLoss(draft.expression, self.task.kind)
-            made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score, seconds)
+            made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score)
             if draft.mark:
                 self.known[draft.mark] = candidate
         for draft in drafts:
@@ -155,12 +167,13 @@ class Evaluator:
                 original = made.get(int(draft.detail)) or self.known[draft.mark]
                 score = replace(original.score, detail=f"same gradient as candidate {original.id}")
                 score = replace(score, status=Status.DUPLICATE)
-                made[draft.proposal.id] = Candidate(draft.proposal, original.loss, score, seconds)
+                made[draft.proposal.id] = Candidate(draft.proposal, original.loss, score)
         return [made[d.proposal.id] for d in drafts]
 
 
-def device_of(name: str) -> torch.device:
-    """The device called `name`: "cpu", "cuda", "cuda:1", ... or "auto" (CUDA where there is one)."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+def _mean(costs: Sequence[float]) -> float:
+    """Mean cost; infinite if any training diverged."""
+    mean = sum(costs) / len(costs)
+    return mean if math.isfinite(mean) else math.inf
+
+

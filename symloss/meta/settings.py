@@ -1,12 +1,21 @@
-"""How candidates are trained, tuned and filtered: the settings of this room, with their defaults."""
+"""How candidates are trained, tuned, filtered and confirmed: the settings of this room.
+
+They are checked when a configuration is read; a setting is documented where it is defined.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Count = Annotated[int, Meta(ge=1)]
+CountOrZero = Annotated[int, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
 
 
-@dataclass(frozen=True)
-class Training:
+class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Training of a base model under a candidate: mini-batch SGD as in torch.optim.SGD.
 
     steps:        optimiser steps. batch_size: samples per step.
@@ -16,49 +25,64 @@ class Training:
                   (mean squared error for regression): one learning rate then suits all candidates.
     """
 
-    steps: int = 500
-    batch_size: int = 128
-    learning_rate: float = 0.05
-    momentum: float = 0.9
+    steps: Count = 500
+    batch_size: Count = 128
+    learning_rate: Positive = 0.05
+    momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     nesterov: bool = True
-    weight_decay: float = 0.0
-    seeds: int = 1
+    weight_decay: NotNegative = 0.0
+    seeds: Count = 1
     normalise: bool = True
 
 
-@dataclass(frozen=True)
-class Tuning:
+class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """EvoMAL's local search: constants follow the gradient of the task loss through inner training steps.
 
-    steps:       meta steps; 0 turns tuning off. learning_rate: of Adam on the constants.
-    inner_steps: training steps that are differentiated through.
-    inner_learning_rate: of these steps (plain SGD).
-    weights:     "edges" multiplies a constant into every edge, as the paper does; "merged" first
-                 collects those that act as one; "none" tunes the formula's own constants alone.
+    steps:        meta steps; 0 turns tuning off. learning_rate: of Adam on the constants.
+    inner_steps:  training steps that are differentiated through, with plain SGD of inner_learning_rate.
+    batch_size:   samples of each inner step and of each validation batch.
+    weights:      "edges" multiplies a constant into every edge, as the paper does; "merged" collects
+                  those that act as one; "none" tunes the formula's own constants alone.
+    keep_better:  train the formula untuned as well and keep whichever scores better. One inner step
+                  rewards what helps at once, which is not always what helps in the end.
     """
 
-    steps: int = 250
-    learning_rate: float = 1e-3
-    inner_steps: int = 1
-    inner_learning_rate: float = 0.1
-    batch_size: int = 128
-    weights: str = "merged"
+    steps: CountOrZero = 250
+    learning_rate: Positive = 1e-3
+    inner_steps: Count = 1
+    inner_learning_rate: Positive = 0.1
+    batch_size: Count = 128
+    weights: Literal["edges", "merged", "none"] = "merged"
+    keep_better: bool = True
 
 
-@dataclass(frozen=True)
-class Filters:
+class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is tried before anything is trained.
 
     duplicates:      skip candidates whose gradient on a sample equals that of an earlier one.
-    digits:          significant digits to which gradients must agree.
+    digits:          decimal digits, relative to the largest entry, to which gradients must agree.
     rejection:       skip candidates that do not improve free predictions (from AutoLoss-Zero).
     rejection_steps, rejection_learning_rate: of Adam on these predictions.
     sample:          number of training samples used.
     """
 
     duplicates: bool = True
-    digits: int = 5
+    digits: Annotated[int, Meta(ge=1, le=12)] = 5
     rejection: bool = True
-    rejection_steps: int = 100
-    rejection_learning_rate: float = 0.1
-    sample: int = 100
+    rejection_steps: Count = 100
+    rejection_learning_rate: Positive = 0.1
+    sample: Count = 100
+
+
+class Finalists(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """After the search its best candidates are trained again, so that a lucky seed does not win.
+
+    count:    how many; 0 leaves this out. seeds: fresh networks for each learning rate.
+    steps:    optimiser steps, as a multiple of those in the search.
+    factors:  learning rates tried, as multiples of that in the search; the best on validation counts.
+    """
+
+    count: CountOrZero = 10
+    seeds: Count = 5
+    steps: Positive = 2.0
+    factors: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.3, 1.0, 3.0)

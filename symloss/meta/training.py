@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser
 from symloss.meta.settings import Training
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
+
+T = TypeVar("T")
 
 OUTPUT_CHUNK = 1024
 """Samples whose outputs are computed at once, so that memory does not grow with the data set."""
@@ -83,6 +86,6 @@ def models_at_once(make_model: Callable[[], nn.Module], device: torch.device) ->
     return 1 if convolutional and device.type == "cpu" else 64
 
 
-def chunks(jobs: Sequence[Job], size: int) -> list[Sequence[Job]]:
-    """`jobs` in consecutive pieces of at most `size`."""
-    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """`items` in consecutive pieces of at most `size`."""
+    return [items[start : start + size] for start in range(0, len(items), size)]

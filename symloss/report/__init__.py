@@ -1,0 +1,1 @@
+"""Tables of candidates for people and programs."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from deap import gp, tools
@@ -13,40 +12,28 @@ from symloss.expr import Expr, parse_expression
 from symloss.grammar import Derivation, Grammar, admits, derive, from_json, to_json
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator, Room
+from symloss.search.settings import Genetic
 from symloss.search.trees import Tree, borrowed_randomness, tree_set
 
 ATTEMPTS = 20
 """How often an operator is tried until its child is valid and new; then a fresh formula is drawn."""
 
 
-@dataclass(frozen=True)
-class Genetic:
-    """Settings of the genetic programming.
-
-    population: formulas per generation. crossover, mutation: probabilities; the rest are new random
-    formulas. elites: how many of the best stay as parents. tournament: its size. parsimony: from 1
-    (none) to 2 (the smaller of two always goes on), as in DEAP's double tournament.
-    """
-
-    population: int = 24
-    crossover: float = 0.6
-    mutation: float = 0.35
-    elites: int = 6
-    tournament: int = 4
-    parsimony: float = 1.4
-
-
 class GeneticSearch:
     """The default search. Implements `Search`.
 
-    grammar:  what may be proposed.
-    settings: see `Genetic`.
-    seed:     of all random choices.
-    seeds:    formulas with which the first generation starts; each must be derivable from the grammar.
+    grammar:    what may be proposed.
+    population: formulas per generation.
+    settings:   see `Genetic`.
+    seed:       of all random choices.
+    seeds:      formulas with which the first generation starts, where the grammar can derive them.
     """
 
-    def __init__(self, grammar: Grammar, settings: Genetic, seed: int, seeds: Sequence[Expr] = ()) -> None:
+    def __init__(
+        self, grammar: Grammar, population: int, settings: Genetic, seed: int, seeds: Sequence[Expr] = ()
+    ) -> None:
         self.grammar = grammar
+        self._population = population
         self.settings = settings
         self._rng = random.Random(seed)
         self._set = tree_set(grammar)
@@ -61,7 +48,7 @@ class GeneticSearch:
     def ask(self) -> list[Proposal]:
         proposals = []
         self._asked = {}
-        for index in range(self.settings.population):
+        for index in range(self._population):
             derivation, origin = self._propose(index)
             expression = derivation.expression
             self._seen.add(expression)

@@ -10,7 +10,7 @@ import torch
 
 from symloss.errors import TaskError, did_you_mean
 from symloss.records import Kind
-from symloss.tasks.arrays import build_task
+from symloss.tasks.building import build_task
 from symloss.tasks.corruption import Corruption, corrupt
 from symloss.tasks.datasets import LOADERS
 from symloss.tasks.loading import FORMS, call_user, is_spec, load_callable

@@ -63,10 +63,10 @@ def subsample_indices(strata: NDArray[np.int64], size: int, rng: np.random.Gener
     """
     if not 1 <= size <= len(strata):
         raise TaskError(f"train_size must be between 1 and {len(strata)}, the training samples, found {size}")
-    rank = np.empty(len(strata))
-    for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        # Ranks of a class spread evenly over 0..1, so that the lowest ranks hold its share of them.
-        rank[members] = rng.permutation(len(members)) / len(members)
-    order = np.lexsort((rng.random(len(strata)), rank))
-    return np.sort(order[:size])
+    _, stratum, counts = np.unique(strata, return_inverse=True, return_counts=True)
+    shares = size * counts / len(strata)
+    kept = np.floor(shares).astype(np.int64)
+    # What rounding down left over goes to the largest remainders.
+    kept[np.argsort(kept - shares, kind="stable")[: size - kept.sum()]] += 1
+    chosen = [rng.permutation(np.flatnonzero(stratum == s))[:number] for s, number in enumerate(kept)]
+    return np.sort(np.concatenate(chosen))

@@ -1,0 +1,212 @@
+"""The Python interface: search, look at what was found, and take it away.
+
+    search = LossSearch(task="digits", label_noise=0.4, seed=0).fit()
+    print(search.candidates_)
+    loss = search.best_.to_torch()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from symloss.archive import RunFolder
+from symloss.config import SearchConfig, resolve
+from symloss.expr import Expr, format_formula
+from symloss.records import Candidate, SymbolicLoss, ranked
+
+if TYPE_CHECKING:
+    import sympy
+    from torch import nn
+
+    from symloss.run import Outcome
+    from symloss.tasks import Task
+
+
+@dataclass(frozen=True)
+class DiscoveredLoss:
+    """A candidate of a search, with the ways to take it away."""
+
+    candidate: Candidate
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> int:
+        return self.candidate.id
+
+    @property
+    def loss(self) -> SymbolicLoss:
+        """The loss as a value."""
+        return self.candidate.loss
+
+    @property
+    def expression(self) -> Expr:
+        """The formula as a value; its text, with all digits, is `str(loss.expression)`."""
+        return self.candidate.loss.expression
+
+    @property
+    def formula(self) -> str:
+        """The formula for people, with rounded constants."""
+        return format_formula(self.expression)
+
+    @property
+    def size(self) -> int:
+        return self.candidate.size
+
+    @property
+    def fitness(self) -> float:
+        """The validation cost in the search; lower is better."""
+        assert self.candidate.score.fitness is not None
+        return self.candidate.score.fitness
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The best learning rate of those that a finalist was trained with."""
+        return self.candidate.confirmation.learning_rate if self.candidate.confirmation else None
+
+    def sympy(self) -> sympy.Expr:
+        """The formula as a SymPy expression in p and y, where no protection of an operator is active."""
+        from symloss.export.algebra import to_sympy
+
+        return to_sympy(self.expression, kind=self.loss.kind)
+
+    def latex(self, digits: int | None = None) -> str:
+        """The formula in LaTeX, ready for an equation; constants in four digits unless told otherwise."""
+        return self.export("latex", digits=digits)
+
+    def to_torch(self, learnable: bool = False) -> nn.Module:
+        """The loss as a PyTorch module: `module(outputs, labels)`. See `SymbolicLossModule`."""
+        from symloss.losses.symbolic import SymbolicLossModule
+
+        return SymbolicLossModule(self.loss, learnable=learnable)
+
+    def export(self, format: str = "torch", *, digits: int | None = None) -> str:
+        """Standalone code, or LaTeX, as text. Code is executed and compared before it is returned.
+
+        Raises ExportError if the code does not compute the loss.
+        """
+        from symloss.export import Header, export_code
+
+        return export_code(self.candidate, format, digits=digits, header=Header(**dict(self.facts))).text
+
+    def __str__(self) -> str:
+        return self.formula
+
+    def _repr_latex_(self) -> str:
+        from symloss.export.latex import formula
+
+        return f"${formula(self.loss)}$"
+
+
+class CandidateTable(Sequence[DiscoveredLoss]):
+    """The scored candidates of a search, best first. Prints as a table."""
+
+    def __init__(self, losses: Sequence[DiscoveredLoss]) -> None:
+        self._losses = tuple(losses)
+
+    @overload
+    def __getitem__(self, index: int) -> DiscoveredLoss: ...
+    @overload
+    def __getitem__(self, index: slice) -> CandidateTable: ...
+    def __getitem__(self, index: int | slice) -> DiscoveredLoss | CandidateTable:
+        if isinstance(index, slice):
+            return CandidateTable(self._losses[index])
+        return self._losses[index]
+
+    def __len__(self) -> int:
+        return len(self._losses)
+
+    def __iter__(self) -> Iterator[DiscoveredLoss]:
+        return iter(self._losses)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A list of plain rows, for `pandas.DataFrame(...)` and the like."""
+        from symloss.report.tables import as_row
+
+        return [as_row(loss.candidate) for loss in self._losses]
+
+    def __repr__(self) -> str:
+        from rich.console import Console
+
+        from symloss.report.tables import candidate_table
+
+        console = Console(width=120, force_terminal=False, color_system=None)
+        with console.capture() as capture:
+            console.print(candidate_table([loss.candidate for loss in self._losses[:20]]))
+        more = f"... and {len(self) - 20} more" if len(self) > 20 else ""
+        return capture.get() + more
+
+
+class LossSearch:
+    """A search for loss functions, in the manner of scikit-learn.
+
+    settings: those of `SearchConfig` by name: task, label_noise, grammar, population, generations, seed, ...;
+              tables of settings are dictionaries: training={"steps": 1000}.
+    out:      folder for the record of the run, new or empty; without it nothing is written.
+    After `fit`: `candidates_` (best first), `best_`, `outcome_`.
+    Raises:   ConfigError for an unknown setting or an impossible value.
+    """
+
+    def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
+        self.config: SearchConfig = resolve(settings)
+        self.out = None if out is None else Path(out)
+
+    def fit(self, x: Any = None, y: Any = None, *, task: Task | None = None) -> LossSearch:
+        """Search on the configured task, on `task`, or on data.
+
+        x: (samples, features...) numbers. y: (samples,) integer class ids, or (samples,) or
+        (samples, outputs) values for regression. They are split into training, validation and test parts.
+        """
+        from symloss.run import start
+
+        if x is not None:
+            task = self._task_from(x, y)
+        self.outcome_: Outcome = start(self.config, self.out, task=task)
+        self.candidates_ = _table(self.outcome_.candidates, _facts(self.outcome_))
+        return self
+
+    @property
+    def best_(self) -> DiscoveredLoss:
+        """The best candidate found by `fit`."""
+        return self.candidates_[0]
+
+    def _task_from(self, x: Any, y: Any) -> Task:
+        from symloss.tasks import Corruption, task_from_arrays
+
+        c = self.config
+        return task_from_arrays(
+            x,
+            y,
+            model=c.model or "mlp",
+            metric=c.metric,
+            data_seed=c.data_seed,
+            corruption=Corruption(label_noise=c.label_noise, imbalance=c.imbalance, outliers=c.outliers),
+        )
+
+
+def load_run(path: str | Path) -> CandidateTable:
+    """The scored candidates of a run folder, best first. Raises RunError if it is none."""
+    folder = RunFolder.open(Path(path))
+    record = folder.record()
+    task = record.get("task", {})
+    facts = (
+        ("task", str(task.get("name"))),
+        ("metric", str(task.get("metric"))),
+        ("seeds", str(record.get("seed"))),
+    )
+    return _table(folder.candidates(), facts)
+
+
+def _facts(outcome: Outcome) -> tuple[tuple[str, str], ...]:
+    config, task = outcome.config, outcome.task
+    return (
+        ("task", task.name),
+        ("metric", config.metric or task.metric),
+        ("seeds", str(config.seed)),
+    )
+
+
+def _table(candidates: Sequence[Candidate], facts: tuple[tuple[str, str], ...]) -> CandidateTable:
+    return CandidateTable([DiscoveredLoss(candidate, facts) for candidate in ranked(candidates)])

@@ -1,0 +1,211 @@
+"""A run folder on disk. This is the only module that writes into one.
+
+    run.json          what was asked for: resolved configuration, versions, seed, grammar digest
+    grammar.grammar   the grammar, as it was
+    candidates.jsonl  every candidate, one JSON object a line, in the order of asking (append-only)
+    finalists.jsonl   the second look at the best ones (append-only)
+    candidates.csv    the scored candidates, best first (rewritten after each generation)
+    events.jsonl      what happened when (append-only; the only file with times in it)
+    state.json        where to go on (replaced after each generation)
+
+Lines are flushed before `state.json` is replaced in one step, so a run that dies at any moment can be
+continued from the last finished generation: what was written after that is cut off.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from symloss.archive.lines import (
+    CandidateLine,
+    FinalistLine,
+    confirmation_of,
+    finalist_line,
+    from_line,
+    to_line,
+)
+from symloss.errors import RunError, SymlossError
+from symloss.records import Candidate, Confirmation, ranked
+
+T = TypeVar("T")
+
+
+class SavedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a run stands: finished generations, length of candidates.jsonl in bytes, and the searcher's state."""
+
+    generation: int
+    candidates_bytes: int
+    marks: dict[str, int]
+    search: Any
+    seconds: float
+    finished: bool
+
+
+class RunFolder:
+    """A run folder that exists. Make one with `create`, or `open` one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, record: dict[str, Any], grammar_text: str) -> RunFolder:
+        """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise RunError(
+                    f"'{path}' exists and is not empty; choose another --out, "
+                    f"or go on with it: symloss resume {path}"
+                )
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path)
+            folder._replace("grammar.grammar", grammar_text.encode())
+            for name in ("candidates.jsonl", "finalists.jsonl", "events.jsonl"):
+                (path / name).touch()
+            # Last, since its presence is what makes the folder a run.
+            folder._replace("run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
+        except OSError as error:
+            raise RunError(f"cannot write the run folder '{path}': {error.strerror or error}") from error
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """An existing run folder. Raises RunError if `path` is none."""
+        if not path.is_dir():
+            what = "is a file" if path.exists() else "does not exist"
+            raise RunError(f"'{path}' {what}; a run folder made by 'symloss search --out' was expected")
+        if not (path / "run.json").is_file():
+            raise RunError(f"'{path}' is not a run folder: it has no run.json; give the --out of a search")
+        return cls(path)
+
+    def record(self) -> dict[str, Any]:
+        """What was asked for, as in `run.json`."""
+        return self._decode("run.json", self._read("run.json"), dict[str, Any])
+
+    def grammar_text(self) -> str:
+        """The text of the run's grammar."""
+        return self._read("grammar.grammar").decode()
+
+    def candidates(self) -> list[Candidate]:
+        """Every candidate in the order of asking, finalists with their confirmation."""
+        confirmations = {
+            line.id: confirmation_of(line) for line in self._lines("finalists.jsonl", FinalistLine)
+        }
+        found = []
+        for number, line in enumerate(self._lines("candidates.jsonl", CandidateLine), start=1):
+            try:
+                candidate = from_line(line)
+            except SymlossError as error:
+                raise RunError(f"'{self.path / 'candidates.jsonl'}', line {number}: {error}") from error
+            found.append(replace(candidate, confirmation=confirmations.get(line.id)))
+        return found
+
+    def add_candidates(self, candidates: Sequence[Candidate]) -> None:
+        """Append the candidates of a generation."""
+        self._append("candidates.jsonl", [to_line(c) for c in candidates])
+
+    def add_finalists(self, confirmations: Iterable[tuple[int, Confirmation]]) -> None:
+        """Append the confirmations of finalists, by candidate id."""
+        self._append("finalists.jsonl", [finalist_line(id_, c) for id_, c in confirmations])
+
+    def add_event(self, event: str, **facts: Any) -> None:
+        """Append an event with the time of day."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._append("events.jsonl", [{"time": now, "event": event, **facts}])
+
+    def save_state(
+        self, generation: int, marks: dict[str, int], search: Any, seconds: float, finished: bool
+    ) -> None:
+        """Record that everything up to here is complete."""
+        length = (self.path / "candidates.jsonl").stat().st_size
+        state = SavedState(generation, length, marks, search, seconds, finished)
+        self._replace("state.json", msgspec.json.encode(state))
+
+    def state(self) -> SavedState | None:
+        """The last saved state; None for a run that did not finish its first generation."""
+        if not (self.path / "state.json").exists():
+            return None
+        return self._decode("state.json", self._read("state.json"), SavedState)
+
+    def cut_back(self, state: SavedState | None) -> None:
+        """Drop what an interrupted generation wrote after `state` was saved."""
+        path = self.path / "candidates.jsonl"
+        length = state.candidates_bytes if state else 0
+        if path.stat().st_size < length:
+            raise RunError(f"'{path}' is shorter than its state.json says; the run cannot be continued")
+        os.truncate(path, length)
+        os.truncate(self.path / "finalists.jsonl", 0)
+
+    def write_table(self, candidates: Iterable[Candidate]) -> None:
+        """Write `candidates.csv`: the scored candidates, best first."""
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(
+            [
+                "rank",
+                "id",
+                "fitness",
+                "confirmed",
+                "learning_rate",
+                "size",
+                "generation",
+                "formula",
+                "expression",
+            ]
+        )
+        for rank, candidate in enumerate(ranked(candidates), start=1):
+            line, confirmed = to_line(candidate), candidate.confirmation
+            second = ("", "") if confirmed is None else (confirmed.cost, confirmed.learning_rate)
+            table.writerow(
+                [
+                    rank,
+                    line.id,
+                    line.fitness,
+                    *second,
+                    line.size,
+                    line.generation,
+                    line.formula,
+                    line.expression,
+                ]
+            )
+        self._replace("candidates.csv", text.getvalue().encode())
+
+    def _append(self, name: str, rows: Sequence[Any]) -> None:
+        data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        with (self.path / name).open("ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _replace(self, name: str, data: bytes) -> None:
+        """Write a file so that a reader sees either the old or the new one, never a part."""
+        temporary = self.path / f".{name}.new"
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self.path / name)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except OSError as error:
+            raise RunError(f"cannot read '{self.path / name}': {error.strerror or error}") from error
+
+    def _lines(self, name: str, row: type[T]) -> list[T]:
+        texts = self._read(name).splitlines()
+        return [self._decode(f"{name}, line {i}", text, row) for i, text in enumerate(texts, start=1)]
+
+    def _decode(self, where: str, data: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise RunError(f"'{self.path}/{where}' is damaged: {error}") from error

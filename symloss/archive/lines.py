@@ -1,0 +1,88 @@
+"""One candidate as one line of JSON, and back. Reading checks types; nothing read is ever executed."""
+
+from __future__ import annotations
+
+import msgspec
+
+from symloss.expr import format_formula, parse_expression, print_expression
+from symloss.records import (
+    SENTENCES,
+    Candidate,
+    Confirmation,
+    Kind,
+    Origin,
+    Proposal,
+    Score,
+    Status,
+    SymbolicLoss,
+)
+
+
+class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a line of `candidates.jsonl`, in this order."""
+
+    id: int
+    generation: int
+    status: Status
+    fitness: float | None
+    size: int
+    formula: str
+    expression: str
+    structure: str
+    kind: Kind
+    reduction: str
+    per_seed: tuple[float, ...]
+    operation: str
+    parents: tuple[int, ...]
+    detail: str
+
+
+class FinalistLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of a line of `finalists.jsonl`."""
+
+    id: int
+    cost: float | None
+    learning_rate: float
+    steps: int
+    seeds: int
+
+
+def to_line(candidate: Candidate) -> CandidateLine:
+    """The line of a candidate; its confirmation, which comes later, stands elsewhere."""
+    proposal, loss, score = candidate.proposal, candidate.loss, candidate.score
+    return CandidateLine(
+        id=proposal.id,
+        generation=proposal.generation,
+        status=score.status,
+        fitness=score.fitness,
+        size=candidate.size,
+        formula=format_formula(loss.expression),
+        expression=print_expression(loss.expression),
+        structure=print_expression(proposal.structure),
+        kind=loss.kind,
+        reduction=loss.reduction,
+        per_seed=score.per_seed,
+        operation=proposal.origin.operation,
+        parents=proposal.origin.parents,
+        detail=score.detail or SENTENCES[score.status],
+    )
+
+
+def from_line(line: CandidateLine) -> Candidate:
+    """The candidate of a line. Raises ExpressionError if a formula cannot be read."""
+    origin = Origin(line.operation, line.parents)
+    proposal = Proposal(line.id, parse_expression(line.structure), line.generation, origin)
+    loss = SymbolicLoss(parse_expression(line.expression), line.kind, line.reduction)
+    detail = "" if line.detail == SENTENCES[line.status] else line.detail
+    return Candidate(proposal, loss, Score(line.status, line.fitness, line.per_seed, detail))
+
+
+def finalist_line(candidate_id: int, confirmation: Confirmation) -> FinalistLine:
+    """The line of a confirmation."""
+    c = confirmation
+    return FinalistLine(candidate_id, c.cost, c.learning_rate, c.steps, c.seeds)
+
+
+def confirmation_of(line: FinalistLine) -> Confirmation:
+    """The confirmation of a line."""
+    return Confirmation(line.cost, line.learning_rate, line.steps, line.seeds)

@@ -1,0 +1,169 @@
+"""What a search shows while it runs: a live table on a terminal, one plain line a generation elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from symloss.config import SearchConfig
+from symloss.expr import format_formula
+from symloss.grammar import Grammar
+from symloss.records import Candidate, ranked
+from symloss.run import Progress
+from symloss.tasks import Task
+
+ROWS = 12
+"""Most rows of the live table."""
+
+
+def best_by_size(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The front: each candidate that is better than every smaller one, smallest first."""
+    scored = [c for c in ranked(candidates) if c.score.fitness is not None]
+    front: list[Candidate] = []
+    for candidate in sorted(scored, key=lambda c: (c.size, c.score.fitness, c.id)):
+        if not front or _fitness(candidate) < _fitness(front[-1]):
+            front.append(candidate)
+    return front
+
+
+def _fitness(candidate: Candidate) -> float:
+    assert candidate.score.fitness is not None
+    return candidate.score.fitness
+
+
+def seconds_left(progress: Progress) -> float | None:
+    """Estimated seconds to the end of the search, from the pace so far."""
+    config = progress.config
+    if progress.generation == 0:
+        return None
+    by_pace = progress.seconds / progress.generation * (config.generations - progress.generation)
+    if config.time_budget is None:
+        return by_pace
+    return max(0.0, min(by_pace, config.time_budget - progress.seconds))
+
+
+def clock(seconds: float | None) -> str:
+    """Minutes and seconds, hours where needed."""
+    if seconds is None:
+        return "--:--"
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    text = f"{rest // 60:02d}:{rest % 60:02d}"
+    return f"{hours}:{text}" if hours else text
+
+
+class PlainLines:
+    """One line at the start and after each generation, for logs and pipes."""
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
+        click.echo(headline(config, task, grammar))
+        for note in task.notes:
+            click.echo(f"  {note}")
+
+    def stage(self, name: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        click.echo(text)
+
+    def generation(self, progress: Progress) -> None:
+        if progress.stage == "stopped":
+            return
+        best = ranked(progress.candidates)
+        if progress.stage == "finished":
+            click.echo(f"finalists compared after {clock(progress.seconds)}")
+            return
+        front = (
+            f"best {_fitness(best[0]):.4g}  {format_formula(best[0].loss.expression)}" if best else "none yet"
+        )
+        click.echo(
+            f"generation {progress.generation}/{progress.config.generations}  "
+            f"{progress.evaluations} candidates  {progress.evaluations / progress.seconds:.1f}/s  "
+            f"{clock(seconds_left(progress))} left  {front}"
+        )
+
+
+class LiveTable:
+    """A table of the best candidates by size that is redrawn as the search goes on."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
+        self._progress: Progress | None = None
+        self._headline = ""
+        self._stage = "preparing"
+        self._steps = 0
+        self._note = ""
+        self._began = time.monotonic()
+
+    def __enter__(self) -> LiveTable:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._stage = "done" if kind is None else "stopped"
+        self._live.__exit__(None, None, None)
+
+    def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
+        self._headline = headline(config, task, grammar)
+
+    def stage(self, name: str) -> None:
+        self._steps = self._steps + 1 if name == self._stage else 0
+        self._stage = name
+
+    def note(self, text: str) -> None:
+        self._note = text
+
+    def generation(self, progress: Progress) -> None:
+        self._progress = progress
+        self._stage = progress.stage
+
+    def _draw(self) -> Group:
+        progress = self._progress
+        parts: list[Text | Table] = [Text(self._headline, style="bold")]
+        if progress is None:
+            parts.append(Text(f"generation 1, {self._stage}, step {self._steps}"))
+        else:
+            parts += [self._status(progress), _table(progress)]
+        if self._note:
+            parts.append(Text(self._note, style="yellow"))
+        return Group(*parts)
+
+    def _status(self, progress: Progress) -> Text:
+        rate = progress.evaluations / max(progress.seconds, 1e-9)
+        return Text(
+            f"generation {progress.generation}/{progress.config.generations}   "
+            f"{progress.evaluations} candidates   {rate:.1f}/s   "
+            f"{clock(progress.seconds)} gone, {clock(seconds_left(progress))} left   {self._stage}"
+        )
+
+
+def _table(progress: Progress) -> Table:
+    table = Table(title="best by size", title_justify="left", expand=False)
+    table.add_column("size", justify="right")
+    table.add_column("fitness", justify="right")
+    table.add_column("id", justify="right", style="dim")
+    table.add_column("formula", overflow="fold")
+    for candidate in best_by_size(progress.candidates)[-ROWS:]:
+        formula = escape(format_formula(candidate.loss.expression))
+        table.add_row(str(candidate.size), f"{_fitness(candidate):.4g}", str(candidate.id), formula)
+    return table
+
+
+def headline(config: SearchConfig, task: Task, grammar: Grammar) -> str:
+    """What is searched for, in a line."""
+    metric = config.metric or task.metric
+    device = task.train.x.device
+    return f"{config.method} on {task.name} ({task.model_name}, {metric}), grammar {grammar.name}, {device}"

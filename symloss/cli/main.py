@@ -1,0 +1,55 @@
+"""The `symloss` command and how its errors are shown."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from symloss import __version__
+from symloss.errors import SymlossError
+
+COMMANDS = {
+    "search": "Search for a loss function.",
+    "resume": "Go on with an interrupted search.",
+    "show": "Show the candidates of a search, best first.",
+    "export": "Write a candidate as standalone code or LaTeX.",
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a command in `symloss.cli.<name>` when it is called for; lists them all without importing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"symloss.cli.{cmd_name}"), "command")  # noqa: B009
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error that a user can cause becomes one message and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except SymlossError as error:
+            raise click.ClickException(str(error)) from None
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="symloss")
+def main() -> None:
+    """Find loss functions by search and hand them over as code.
+
+    \b
+      symloss search --task digits --label-noise 0.4 --out runs/first
+      symloss show runs/first
+      symloss export runs/first --format torch
+    """

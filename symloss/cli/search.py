@@ -1,0 +1,87 @@
+"""`symloss search`: from options to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from symloss.tasks.names import TASKS
+
+_TASK_HELP = f"{', '.join(TASKS)}, or your own as file.py:function or package.module:function."
+
+
+@click.command("search")
+@click.option(
+    "--task", metavar="NAME", help=f"What networks are trained to do: {_TASK_HELP}  [default: digits]"
+)
+@click.option("--model", metavar="NAME", help="Base model: linear, mlp or lenet5.  [default: the task's]")
+@click.option(
+    "--grammar", metavar="NAME|FILE", help="Which formulas may be proposed.  [default: by kind of task]"
+)
+@click.option("--method", metavar="NAME", help="evomal, gp-lfl or random.  [default: evomal]")
+@click.option(
+    "--metric", metavar="NAME", help="What is minimised on validation data; or your own as file.py:function."
+)
+@click.option(
+    "--label-noise", type=float, metavar="RATE", help="Replace this share of training labels by wrong ones."
+)
+@click.option(
+    "--imbalance", type=float, metavar="RATIO", help="Largest over smallest class in the training data."
+)
+@click.option(
+    "--outliers", type=float, metavar="RATE", help="Replace this share of training targets by gross errors."
+)
+@click.option("--train-size", type=int, metavar="N", help="Use only N training samples.")
+@click.option("--data-dir", metavar="DIR", help="Where data files are looked for first.")
+@click.option("--population", type=int, metavar="N", help="Formulas per generation.")
+@click.option("--generations", type=int, metavar="N", help="How many generations.")
+@click.option("--time-budget", type=float, metavar="SECONDS", help="Start no new generation after this time.")
+@click.option("--seed", type=int, metavar="N", help="Seed of everything random.  [default: 0]")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or auto.  [default: auto]")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings as TOML or JSON.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting, such as training.steps=1000.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder; must be new or empty.  [default: runs/TASK-N]",
+)
+def command(config_file: Path | None, assignments: tuple[str, ...], out: Path | None, **options: Any) -> None:
+    """Search for a loss function.
+
+    Formulas are proposed by genetic programming from a grammar, their constants tuned through training,
+    and networks trained under each. The candidates are kept in the run folder.
+    """
+    from symloss.config import parse_assignments, read_config, resolve
+
+    given = {name: value for name, value in options.items() if value is not None}
+    layers = [read_config(config_file)] if config_file else []
+    config = resolve(*layers, parse_assignments(assignments), given)
+    folder = out or _next_folder(config.task)
+
+    from symloss.cli.sitting import search_and_report
+
+    search_and_report(config, folder)
+
+
+def _next_folder(task: str) -> Path:
+    """The first of runs/TASK-1, runs/TASK-2, ... that does not exist."""
+    stem = Path(task.split(":")[0]).stem if ":" in task else task
+    number = 1
+    while (folder := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return folder

@@ -1,0 +1,68 @@
+"""One sitting of a search at the terminal: live display, Ctrl-C, and the closing words."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import click
+from rich.console import Console
+
+from symloss.cli.live import LiveTable, PlainLines
+from symloss.config import SearchConfig
+from symloss.expr import format_formula
+from symloss.run import Outcome, Watcher, resume, start
+
+INTERRUPTED = 130
+"""Exit status of a search that Ctrl-C stopped, as shells have it."""
+
+
+def search_and_report(config: SearchConfig, folder: Path) -> None:
+    """Run a new search, showing its progress."""
+    _report(lambda watcher, stop: start(config, folder, watcher=watcher, stop=stop), folder)
+
+
+def resume_and_report(folder: Path) -> None:
+    """Go on with a search, showing its progress."""
+    _report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop), folder)
+
+
+def _report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) -> None:
+    console = Console()
+    watcher = LiveTable(console) if console.is_terminal else PlainLines()
+    try:
+        with _polite_interrupts(watcher) as stop, watcher:
+            outcome = run(watcher, stop)
+    except KeyboardInterrupt:
+        click.echo(f"stopped at once; finished generations are kept. Go on with: symloss resume {folder}")
+        raise SystemExit(INTERRUPTED) from None
+    if not outcome.complete:
+        click.echo(f"stopped; everything is kept in {folder}. Go on with: symloss resume {folder}")
+        raise SystemExit(INTERRUPTED)
+    best = outcome.ranked[0]
+    click.echo(f"best: {format_formula(best.loss.expression)}")
+    click.echo(f"next: symloss show {folder}")
+    click.echo(f"      symloss export {folder} --format torch")
+
+
+@contextmanager
+def _polite_interrupts(watcher: LiveTable | PlainLines) -> Iterator[Callable[[], bool]]:
+    """The first SIGINT or SIGTERM asks the search to stop after the running generation, the second ends it."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        watcher.note("stopping after this generation; press Ctrl-C again to stop at once")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,128 @@
+"""What exported code must compute, and how far rounding alone may take it from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from symloss.export.grid import Batch
+from symloss.expr.slope import Dual, value_and_slope
+from symloss.losses.entry import predictions_of, pull_back, targets_of
+from symloss.losses.symbolic import SymbolicLossModule
+from symloss.losses.vocabulary import TORCH
+from symloss.records import Kind, SymbolicLoss
+
+INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())  # noqa: SIM905 -- a list of words
+"""Words whose last digits depend on the library, or on the order in which a derivative is computed."""
+
+
+def expected(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, reduction: str) -> tuple[Any, Any]:
+    """Value and gradient with respect to the outputs, from the module that the search stands for."""
+    outputs = torch.from_numpy(batch.outputs).to(dtype).requires_grad_()
+    value = SymbolicLossModule(replace(loss, reduction=reduction))(outputs, _labels(batch, dtype))
+    value.sum().backward()
+    assert outputs.grad is not None
+    return value.detach().numpy(), outputs.grad.numpy()
+
+
+def _labels(batch: Batch, dtype: torch.dtype) -> Tensor:
+    labels = torch.from_numpy(batch.labels)
+    return labels.to(dtype) if labels.is_floating_point() else labels
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Sizes against which a difference is measured: of each sample's value, of each gradient entry.
+
+    They are the sizes of the terms that are added up, so that a sum in which terms cancel is not asked
+    to be more exact than its terms are.
+    """
+
+    value: Any
+    gradient: Any
+
+
+def scale(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, tolerance: float) -> Scale:
+    """The scale of a batch, such that a difference of `tolerance` times the scale can be rounding.
+
+    Where a rounding error in one function call changes the result by more than the tolerance (as in
+    sin(exp(p)) for a large p), the scale is widened to that change. Exact values, such as the ties at
+    which p equals y, stay exact, so the widening does not hide what happens there.
+    """
+    step = 4.0 * torch.finfo(dtype).eps
+    shaken = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)]
+    steady = _terms(loss, batch, dtype, TORCH)
+    tiny = torch.finfo(dtype).tiny / tolerance
+    widened = []
+    for name in ("value", "gradient"):
+        change = torch.stack([(getattr(s, name) - getattr(steady, name)).abs() for s in shaken]).amax(dim=0)
+        size = getattr(steady, f"{name}_size") + tiny
+        widened.append(np.nan_to_num((size + 2.0 * change.nan_to_num(0.0, 0.0) / tolerance).numpy()))
+    return Scale(*widened)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    value: Tensor
+    value_size: Tensor
+    gradient: Tensor
+    gradient_size: Tensor
+
+
+def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any) -> _Terms:
+    """Each sample's value and gradient in the given vocabulary, with the sizes of what is added up."""
+    outputs = torch.from_numpy(batch.outputs).to(dtype)
+    predictions = predictions_of(outputs, loss.kind)
+    if isinstance(vocabulary, _Shaken) and loss.kind is not Kind.REGRESSION:
+        predictions = vocabulary.shake(predictions)
+    targets = targets_of(_labels(batch, dtype), loss.kind, outputs.shape[-1], dtype).reshape(outputs.shape)
+    inputs = {"prediction": predictions, "target": targets}
+    dual: Dual = value_and_slope(
+        loss.expression,
+        inputs,
+        vocabulary,
+        lambda value: torch.tensor(value, dtype=dtype),
+        torch.ones_like(predictions),
+    )
+    slopes = torch.zeros_like(predictions) if dual.slope is None else dual.slope.expand_as(predictions)
+    values = dual.value.expand_as(predictions)
+    return _Terms(
+        values.sum(dim=-1),
+        values.abs().sum(dim=-1),
+        pull_back(predictions, slopes, loss.kind),
+        _gradient_size(predictions, slopes.abs(), loss.kind),
+    )
+
+
+def _gradient_size(predictions: Tensor, slopes: Tensor, kind: Kind) -> Tensor:
+    """`pull_back` with all terms added instead of subtracted."""
+    if kind is Kind.REGRESSION:
+        return slopes
+    weighted = predictions * slopes
+    if kind is Kind.BINARY:
+        return weighted * (1.0 + predictions)
+    return weighted + predictions * weighted.sum(dim=-1, keepdim=True)
+
+
+class _Shaken:
+    """The PyTorch vocabulary with the results of inexact functions moved by `step`, up or down at random."""
+
+    def __init__(self, step: float, seed: int) -> None:
+        self._step = step
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def shake(self, values: Tensor) -> Tensor:
+        """`values` moved, except exact zeros and ones."""
+        up = torch.randint(0, 2, values.shape, generator=self._generator).to(values.dtype) * 2.0 - 1.0
+        return torch.where((values == 0.0) | (values == 1.0), values, values * (1.0 + self._step * up))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function: Callable[..., Any] = getattr(TORCH, name)
+        if name not in INEXACT:
+            return function
+        return lambda a: self.shake(function(a))

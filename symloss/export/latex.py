@@ -1,0 +1,146 @@
+r"""A loss as LaTeX: a display formula for a paper, with what its symbols and guards mean.
+
+The formula is the shorter of two: the expression as it is, written through the operator table, and
+SymPy's simplified form of it (see `algebra`).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
+from symloss.export.header import Header, guarded_operators
+from symloss.records import Kind, SymbolicLoss
+
+if TYPE_CHECKING:
+    import sympy
+
+DIGITS = 4
+"""Significant digits of constants. The exported code has all of them."""
+
+SYMBOLS = {
+    Kind.MULTICLASS: {"prediction": "p_{ic}", "target": "y_{ic}"},
+    Kind.BINARY: {"prediction": "p_{i}", "target": "y_{i}"},
+    Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}"},
+}
+
+_WHERE = {
+    Kind.MULTICLASS: "$p_{ic}$ is the predicted probability of class $c$ for sample $i$ (softmax of the network's "
+    "outputs) and $y_{ic}$ is $1$ for its true class and $0$ for the others",
+    Kind.BINARY: "$p_{i}$ is the predicted probability for sample $i$ (sigmoid of the network's output) and "
+    "$y_{i}$ is $0$ or $1$",
+    Kind.REGRESSION: r"$\hat{y}_{i}$ is the prediction for sample $i$ and $y_{i}$ its true value (summed over "
+    "outputs if there are several)",
+}
+
+
+def emit_latex(loss: SymbolicLoss, header: Header) -> str:
+    """The file's text: comments, the display formula and a sentence that explains it. Needs amsmath."""
+    comments = "".join(f"% {name}: {text}\n" for name, text in header.facts())
+    meanings = [
+        rf"${row.latex.format('a', 'b')}$ stands for {_words(row.meaning)}" for row in guarded_operators(loss)
+    ]
+    where = ", and ".join([_WHERE[loss.kind], "; ".join(meanings)] if meanings else [_WHERE[loss.kind]])
+    return f"{comments}\\[\n  {display(loss)}\n\\]\nwhere {where}.\n"
+
+
+def display(loss: SymbolicLoss, digits: int = DIGITS) -> str:
+    """The whole loss, with its sum over classes and mean over the batch: the inside of an equation."""
+    body = _grouped(formula(loss, digits))
+    if loss.kind is Kind.MULTICLASS:
+        body = rf"\sum_{{c=1}}^{{C}} {body}"
+    batch = {"mean": r"\frac{1}{N} \sum_{i=1}^{N} ", "sum": r"\sum_{i=1}^{N} ", "none": ""}[loss.reduction]
+    return rf"\mathcal{{L}}{'' if batch else '_{i}'} = {batch}{body}"
+
+
+def _grouped(body: str) -> str:
+    r"""A sum, or what starts with a minus, in parentheses, since it follows a sum sign."""
+    depth = 0
+    for i, c in enumerate(body):
+        depth += (c in "{(") - (c in "})")
+        if depth == 0 and c in "+-" and (i == 0 or body[i - 1] == " "):
+            return rf"\left({body}\right)"
+    return body
+
+
+def formula(loss: SymbolicLoss, digits: int = DIGITS) -> str:
+    """The elementwise formula alone, simplified where that makes it shorter."""
+    from symloss.export.algebra import simplified
+
+    plain = expression_latex(loss.expression, SYMBOLS[loss.kind], digits)
+    shorter = sympy_latex(simplified(loss), loss.kind, digits)
+    return min(plain, shorter, key=_ink)
+
+
+def _ink(latex: str) -> int:
+    """About how many characters a reader sees."""
+    return len(re.sub(r"\\(left|right|,|[a-z]+)|[{}^_ ]", "", latex)) + latex.count("\\") // 2
+
+
+def number(value: float, digits: int = DIGITS) -> str:
+    r"""`value` with at most `digits` significant digits: 0.25, 1200, 1.5 \cdot 10^{-7}, 10^{-7}."""
+    rounded = Decimal(f"{value:.{digits}g}")
+    power = rounded.adjusted()
+    if not rounded or -4 < power < 6:
+        return f"{rounded.normalize():f}" if rounded else "0"
+    mantissa = f"{rounded.scaleb(-power).normalize():f}"
+    times = {"1": "", "-1": "-"}.get(mantissa, rf"{mantissa} \cdot ")
+    return f"{times}10^{{{power}}}"
+
+
+# --- the expression as it is ----------------------------------------------------------------------
+
+_BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 1}
+
+
+def expression_latex(expr: Expr, symbols: dict[str, str], digits: int = DIGITS) -> str:
+    """`expr` through the templates of the operator table."""
+    if isinstance(expr, Variable):
+        return symbols[expr.name]
+    if isinstance(expr, Constant):
+        return number(expr.value, digits)
+    texts = [expression_latex(a, symbols, digits) for a in expr.arguments]
+    binding = _BINDING.get(expr.operator)
+    if binding is not None:
+        texts = [
+            _within(a, t, binding + (i == 1 and expr.operator == "sub"), i > 0 or expr.operator == "neg")
+            for i, (a, t) in enumerate(zip(expr.arguments, texts, strict=True))
+        ]
+    template = OPERATORS[expr.operator].latex
+    if expr.operator == "mul" and texts[1][:1].isdigit():
+        template = r"{0} \cdot {1}"
+    return template.format(*texts)
+
+
+def _within(expr: Expr, text: str, binding: int, inner: bool) -> str:
+    """`text` of `expr` in parentheses where it would read differently without."""
+    own = _BINDING.get(expr.operator, 2) if isinstance(expr, Call) else 2
+    return rf"\left({text}\right)" if own < binding or (inner and text.startswith("-")) else text
+
+
+# --- SymPy's form ---------------------------------------------------------------------------------
+
+
+def sympy_latex(expr: sympy.Expr, kind: Kind, digits: int = DIGITS) -> str:
+    """A SymPy expression with our names for the inputs and our way of writing numbers."""
+    from sympy.printing.latex import LatexPrinter
+
+    class Printer(LatexPrinter):  # type: ignore[misc]
+        def _print_Float(self, number_: Any) -> str:
+            return number(float(number_), digits)
+
+        def _print_Symbol(self, symbol: Any, style: str = "plain") -> str:
+            return names[symbol.name]
+
+    names = {"p": SYMBOLS[kind]["prediction"], "y": SYMBOLS[kind]["target"]}
+    settings = {"mul_symbol_numbers": r" \cdot ", "fold_short_frac": False, "ln_notation": False}
+    return str(Printer(settings).doprint(expr))
+
+
+def _words(meaning: str) -> str:
+    """Plain text in typewriter letters, its special characters escaped."""
+    special = {"^": r"\textasciicircum{}", "_": r"\_", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#"}
+    escaped = "".join(special.get(c, c) for c in meaning)
+    return rf"\texttt{{{escaped}}}"

@@ -1,0 +1,199 @@
+"""The check behind every export: the written code runs by itself and must equal the search's loss.
+
+The text is executed in a new process that cannot import symloss, on a grid of ordinary and extreme
+inputs, ties and exact probabilities. Value and gradient are compared with `SymbolicLossModule`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from symloss.errors import ExportError
+from symloss.export import expected, runner
+from symloss.export.grid import Batch, batches
+from symloss.records import SymbolicLoss
+
+TOLERANCES = {"float64": 1e-10, "float32": 1e-5}
+"""Largest relative error; see `expected.Scale` for what it is relative to."""
+
+TIME_LIMIT = 120.0
+"""Seconds that the exported code may take, importing its library included."""
+
+MEMORY_LIMIT = 8 * 2**30
+"""Bytes that the exported code may take, its library included."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The worst differences found in one precision."""
+
+    dtype: str
+    tolerance: float
+    value_absolute: float = 0.0
+    value_relative: float = 0.0
+    gradient_absolute: float = 0.0
+    gradient_relative: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was compared, and how well it agreed. Exists only for code that passed.
+
+    target: name of the exported language. points: samples compared, over all batches and precisions.
+    """
+
+    target: str
+    points: int
+    errors: tuple[Errors, ...]
+
+    @property
+    def verdict(self) -> str:
+        """One sentence, the same on every machine that rounds a little differently."""
+        found = "; ".join(
+            f"{e.dtype}: value {_bound(e.value_relative)}, gradient {_bound(e.gradient_relative)}"
+            for e in self.errors
+        )
+        return (
+            f"executed on its own at {self.points} points (ordinary, extreme, ties) and equal to the loss "
+            f"that the search used, worst relative errors {found}"
+        )
+
+
+def _bound(error: float) -> str:
+    """The next power of ten: 3.2e-16 is "under 1e-15"."""
+    return "0" if error == 0.0 else f"under 1e{math.floor(math.log10(error)) + 1}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One batch in one precision."""
+
+    batch: Batch
+    dtype: str
+
+    def inputs(self) -> tuple[Any, Any]:
+        """Outputs and labels as the exported code receives them."""
+        labels = self.batch.labels
+        whole = np.issubdtype(labels.dtype, np.integer)
+        return self.batch.outputs.astype(self.dtype), labels if whole else labels.astype(self.dtype)
+
+
+def checks(loss: SymbolicLoss, dtypes: Sequence[str]) -> list[Check]:
+    """Every batch of the grid in every precision."""
+    return [Check(batch, dtype) for dtype in dtypes for batch in batches(loss.kind)]
+
+
+def verify(
+    loss: SymbolicLoss,
+    text: str,
+    target: str,
+    dtypes: Sequence[str],
+    time_limit: float = TIME_LIMIT,
+    memory_limit: int = MEMORY_LIMIT,
+) -> Verification:
+    """Execute `text` and compare. Raises ExportError with the first difference, or why it did not run."""
+    wanted = checks(loss, dtypes)
+    results = execute(text, target, inputs_of(wanted), time_limit, memory_limit)
+    return compare(loss, target, wanted, results)
+
+
+def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
+    """The arrays that `runner` reads."""
+    arrays = {}
+    for i, check in enumerate(wanted):
+        arrays[f"outputs_{i}"], arrays[f"labels_{i}"] = check.inputs()
+    return arrays
+
+
+def execute(
+    text: str, target: str, inputs: Mapping[str, Any], time_limit: float, memory_limit: int
+) -> dict[str, Any]:
+    """The results of the code in `text`, run in a process of its own, away from symloss."""
+    with tempfile.TemporaryDirectory(prefix="symloss-verify-") as folder:
+        file, given, found = (Path(folder) / name for name in ("exported.txt", "inputs.npz", "results.npz"))
+        file.write_text(text, encoding="utf-8")
+        np.savez(given, **inputs)
+        command = [sys.executable, "-I", runner.__file__, str(file), target, str(given), str(found)]
+        try:
+            done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
+                [*command, str(memory_limit)],
+                cwd=folder,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=time_limit,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise ExportError(f"the exported {target} code did not finish within {time_limit:g} seconds") from None
+        if done.returncode != 0:
+            lines = done.stderr.decode(errors="replace").strip().splitlines()
+            reason = lines[-1] if lines else f"exit status {done.returncode}"
+            raise ExportError(f"the exported {target} code cannot be run by itself: {reason}")
+        with np.load(found, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def compare(
+    loss: SymbolicLoss, target: str, wanted: Sequence[Check], results: Mapping[str, Any]
+) -> Verification:
+    """The worst differences between `results` and the loss. Raises ExportError for one that is too large."""
+    worst: dict[str, dict[str, float]] = {check.dtype: {} for check in wanted}
+    for i, check in enumerate(wanted):
+        dtype: torch.dtype = getattr(torch, check.dtype)
+        tolerance = TOLERANCES[check.dtype]
+        scale = expected.scale(loss, check.batch, dtype, tolerance)
+        for reduction in runner.REDUCTIONS:
+            value, gradient = expected.expected(loss, check.batch, dtype, reduction)
+            shrink = len(gradient) if reduction == "mean" else 1
+            value_scale = scale.value if reduction == "none" else scale.value.sum() / shrink
+            for name, right, size in [
+                ("value", value, value_scale),
+                ("gradient", gradient, scale.gradient / shrink),
+            ]:
+                found = results.get(f"{name}_{i}_{reduction}")
+                absolute, relative, where = _difference(right, found, size)
+                if not relative <= tolerance:
+                    raise ExportError(
+                        f"the exported {target} code differs from the loss that the search used: its {name} "
+                        f"{where} ({check.batch.name} inputs, {check.dtype}, reduction {reduction}; "
+                        f"relative error {relative:.1e}, allowed {tolerance:.0e})"
+                    )
+                own = worst[check.dtype]
+                own[f"{name}_absolute"] = max(own.get(f"{name}_absolute", 0.0), absolute)
+                own[f"{name}_relative"] = max(own.get(f"{name}_relative", 0.0), relative)
+    points = sum(len(check.batch.outputs) for check in wanted)
+    return Verification(target, points, tuple(Errors(d, TOLERANCES[d], **e) for d, e in worst.items()))
+
+
+def _difference(right: Any, found: Any, size: Any) -> tuple[float, float, str]:
+    """Worst absolute and relative difference, and where it is, in words.
+
+    Where the right number is not finite, the found one must not be either.
+    """
+    if found is None or found.shape != right.shape:
+        shape = "nothing" if found is None else f"shape {found.shape}"
+        return math.inf, math.inf, f"has {shape} instead of shape {right.shape}"
+    right, found = np.atleast_1d(right).astype(float), np.atleast_1d(found).astype(float)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        absolute = np.where(right == found, 0.0, np.abs(right - found))
+        relative = absolute / np.broadcast_to(size, right.shape)
+    both_lost = ~np.isfinite(right) & ~np.isfinite(found)
+    one_lost = np.isfinite(right) != np.isfinite(found)
+    absolute[both_lost], relative[both_lost] = 0.0, 0.0
+    absolute[one_lost], relative[one_lost] = math.inf, math.inf
+    index = np.unravel_index(int(relative.argmax()), relative.shape)
+    place = ", ".join(str(int(k)) for k in index)
+    where = f"is {found[index]:.6g} instead of {right[index]:.6g} at index ({place})"
+    return float(absolute.max()), float(relative.max()), where

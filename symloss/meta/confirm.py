@@ -1,0 +1,76 @@
+"""Fair comparison: every loss gets the same learning rates to choose from, then fresh seeds.
+
+The learning rate is chosen on validation data. What is chosen by one set of seeds is judged by another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from symloss.expr import Expr
+from symloss.meta.settings import Training
+from symloss.meta.training import Job, chunks, costs_of, models_at_once, train_fleet
+from symloss.tasks.metrics import Metric
+from symloss.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trained network: its loss (by position), learning rate and seed, and its costs."""
+
+    loss: int
+    learning_rate: float
+    seed: int
+    valid: float
+    test: float
+
+
+def run_trials(
+    task: Task,
+    metric: Metric,
+    losses: Sequence[Expr],
+    rates: Sequence[Sequence[float]],
+    seeds: Sequence[int],
+    training: Training,
+    tick: Callable[[], None] | None = None,
+) -> list[Trial]:
+    """Train every loss at each of its `rates` from every seed. Batches are shared by all."""
+    plan = [
+        (position, Job(loss, seed, rate))
+        for position, loss in enumerate(losses)
+        for rate in rates[position]
+        for seed in seeds
+    ]
+    trials: list[Trial] = []
+    for chunk in chunks(plan, models_at_once(task.make_model, task.train.x.device)):
+        fleet = train_fleet(task, [job for _, job in chunk], training, seeds[0], tick)
+        valid = costs_of(fleet, task.valid, metric).tolist()
+        test = costs_of(fleet, task.test, metric).tolist()
+        trials += [
+            Trial(position, job.learning_rate, job.seed, v, t)
+            for (position, job), v, t in zip(chunk, valid, test, strict=True)
+        ]
+    return trials
+
+
+def best_rate(trials: Sequence[Trial], loss: int) -> tuple[float, float]:
+    """The learning rate with the lowest mean validation cost of a loss, and that cost (inf if none)."""
+    by_rate: dict[float, list[float]] = {}
+    for trial in trials:
+        if trial.loss == loss:
+            by_rate.setdefault(trial.learning_rate, []).append(trial.valid)
+
+    def mean(costs: list[float]) -> float:
+        total = sum(costs) / len(costs)
+        return total if math.isfinite(total) else math.inf
+
+    return min(((rate, mean(costs)) for rate, costs in by_rate.items()), key=lambda pair: (pair[1], pair[0]))
+
+
+def longer(training: Training, factor: float) -> Training:
+    """`training` with `factor` times as many steps."""
+    return replace(training, steps=max(1, round(training.steps * factor)))
