@@ -1,0 +1,57 @@
+"""From a loss to code that can be kept: PyTorch, NumPy and LaTeX, each file checked before it is handed over.
+
+Names are imported when they are first used, so that `import symloss.export` needs neither torch nor SymPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symloss.export.algebra import simplified, to_sympy
+    from symloss.export.header import Header
+    from symloss.export.rounding import Rounding, round_constants
+    from symloss.export.targets import TARGETS, Target
+    from symloss.export.verify import Verification, verify_code
+    from symloss.export.write import Exported, export_code, write_export
+
+_HOMES = {
+    "Exported": "write",
+    "Header": "header",
+    "Rounding": "rounding",
+    "TARGETS": "targets",
+    "Target": "targets",
+    "Verification": "verify",
+    "export_code": "write",
+    "round_constants": "rounding",
+    "simplified": "algebra",
+    "to_sympy": "algebra",
+    "verify_code": "verify",
+    "write_export": "write",
+}
+
+__all__ = [
+    "TARGETS",
+    "Exported",
+    "Header",
+    "Rounding",
+    "Target",
+    "Verification",
+    "export_code",
+    "round_constants",
+    "simplified",
+    "to_sympy",
+    "verify_code",
+    "write_export",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -16,9 +16,8 @@ from typing import Any
 
 import sympy
 
-from symloss.errors import SymlossError
 from symloss.expr import INPUTS, Expr, evaluate, parse_expression, print_expression
-from symloss.expr.primitives import EXP_LIMIT, FLOATS, GUARD, FloatVocabulary
+from symloss.expr.primitives import EXP_LIMIT, GUARD, FloatVocabulary
 from symloss.records import Kind, SymbolicLoss
 
 TIME_LIMIT = 10.0
@@ -59,11 +58,10 @@ class SympyVocabulary:
 
 def symbols_for(kind: Kind) -> dict[str, sympy.Symbol]:
     """The input symbols: probabilities are positive (the target may be 0), values are real."""
-    probability = kind is not Kind.REGRESSION
-    return {
-        "prediction": sympy.Symbol(INPUTS["prediction"].symbol, real=True, positive=True if probability else None),
-        "target": sympy.Symbol(INPUTS["target"].symbol, real=True, nonnegative=True if probability else None),
-    }
+    p, y = INPUTS["prediction"].symbol, INPUTS["target"].symbol
+    if kind is Kind.REGRESSION:
+        return {"prediction": sympy.Symbol(p, real=True), "target": sympy.Symbol(y, real=True)}
+    return {"prediction": sympy.Symbol(p, positive=True), "target": sympy.Symbol(y, nonnegative=True)}
 
 
 def to_sympy(expr: Expr, guards: bool = False, kind: Kind = Kind.REGRESSION) -> sympy.Expr:
@@ -198,7 +196,7 @@ def _from_tree(tree: Any, symbols: dict[str, sympy.Symbol]) -> sympy.Expr:
 # --- comparison -----------------------------------------------------------------------------------
 
 
-class _GuardSeen(Exception):
+class _GuardSeenError(Exception):
     """A guard was active."""
 
 
@@ -208,13 +206,13 @@ class _UnguardedFloats(FloatVocabulary):
     @staticmethod
     def guard(a: float) -> float:
         if abs(a) <= GUARD:
-            raise _GuardSeen
+            raise _GuardSeenError
         return abs(a)
 
     @staticmethod
     def minimum(a: float, b: float) -> float:
         if b == EXP_LIMIT and a > b:
-            raise _GuardSeen
+            raise _GuardSeenError
         return min(a, b)
 
 
@@ -232,7 +230,7 @@ def same_values(loss: SymbolicLoss, algebra: sympy.Expr, tolerance: float = 1e-8
     for p, y in _points(loss.kind):
         try:
             right = evaluate(loss.expression, {"prediction": p, "target": y}, _UnguardedFloats(), float)
-        except (_GuardSeen, ArithmeticError, ValueError):
+        except (_GuardSeenError, ArithmeticError, ValueError):
             continue
         if not math.isfinite(right):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from symloss.export.grid import Batch
+from symloss.export.grid import ORDINARY, Batch
 from symloss.expr.slope import Dual, value_and_slope
 from symloss.losses.entry import predictions_of, pull_back, targets_of
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.losses.vocabulary import TORCH
 from symloss.records import Kind, SymbolicLoss
+
+TOLERANCES = {"float64": 1e-10, "float32": 1e-4}
+"""Largest relative error that counts as equal; see `Scale` for what it is relative to."""
 
 INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())  # noqa: SIM905 -- a list of words
 """Words whose last digits depend on the library, or on the order in which a derivative is computed."""
@@ -47,22 +50,38 @@ class Scale:
     gradient: Any
 
 
-def scale(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, tolerance: float) -> Scale:
-    """The scale of a batch, such that a difference of `tolerance` times the scale can be rounding.
+def scales(loss: SymbolicLoss, wanted: Sequence[tuple[Batch, str]]) -> list[Scale]:
+    """The scale of each batch and precision: a difference below `TOLERANCES` times it can be rounding.
 
-    Where a rounding error in one function call changes the result by more than the tolerance (as in
-    sin(exp(p)) for a large p), the scale is widened to that change. Exact values, such as the ties at
-    which p equals y, stay exact, so the widening does not hide what happens there.
+    No scale is less than 1e-4 of what is usual at ordinary points. In the far tails, where a gradient
+    is 1e-80, it is enough to find it negligible.
     """
+    found = [_scale(loss, batch, dtype) for batch, dtype in wanted]
+    ordinary = [scale for scale, (batch, _) in zip(found, wanted, strict=True) if batch.name == ORDINARY]
+    least = [1e-4 * _usual([getattr(s, name) for s in ordinary]) for name in ("value", "gradient")]
+    return [Scale(np.maximum(s.value, least[0]), np.maximum(s.gradient, least[1])) for s in found]
+
+
+def _usual(sizes: Sequence[Any]) -> float:
+    return float(np.median(np.concatenate([s.ravel() for s in sizes])))
+
+
+def _scale(loss: SymbolicLoss, batch: Batch, name: str) -> Scale:
+    """The sizes of the terms, or more where a rounding error in one function call changes more.
+
+    An example is sin(exp(p)) for a large p. Exact values, such as the ties at which p equals y, stay
+    exact while functions are shaken, so this does not hide what happens there.
+    """
+    dtype: torch.dtype = getattr(torch, name)
     step = 4.0 * torch.finfo(dtype).eps
     shaken = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)]
     steady = _terms(loss, batch, dtype, TORCH)
-    tiny = torch.finfo(dtype).tiny / tolerance
     widened = []
-    for name in ("value", "gradient"):
-        change = torch.stack([(getattr(s, name) - getattr(steady, name)).abs() for s in shaken]).amax(dim=0)
-        size = getattr(steady, f"{name}_size") + tiny
-        widened.append(np.nan_to_num((size + 2.0 * change.nan_to_num(0.0, 0.0) / tolerance).numpy()))
+    for part in ("value", "gradient"):
+        change = torch.stack([(getattr(s, part) - getattr(steady, part)).abs() for s in shaken]).amax(dim=0)
+        rounding = 2.0 * change.nan_to_num(0.0, 0.0) / TOLERANCES[name]
+        size = getattr(steady, f"{part}_size") + torch.finfo(dtype).tiny / TOLERANCES[name]
+        widened.append(np.nan_to_num((size + rounding).double().numpy()))
     return Scale(*widened)
 
 

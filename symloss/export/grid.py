@@ -35,9 +35,9 @@ def _multiclass(rng: np.random.Generator) -> list[Batch]:
         found.append(Batch(ORDINARY, outputs, rng.integers(0, classes, size)))
     soft = rng.dirichlet(np.ones(4), size=6)
     found.append(Batch(ORDINARY, rng.standard_normal((6, 4)), soft))
-    for size in (8.0, 20.0, 50.0, 100.0, 1e4):
+    for height in (8.0, 20.0, 50.0, 100.0, 1e4):
         # Every class is once far above the others, once far below, and each is once the true one.
-        outputs = size * np.concatenate([np.eye(3), -np.eye(3)]).repeat(3, axis=0)
+        outputs = height * np.concatenate([np.eye(3), -np.eye(3)]).repeat(3, axis=0)
         found.append(Batch(EXTREME, outputs, np.tile(np.arange(3), 6)))
     equal = np.stack([np.zeros(4), np.full(4, 3.0), np.array([1.0, 1.0, -2.0, -2.0])]).repeat(4, axis=0)
     found.append(Batch(TIES, equal, np.tile(np.arange(4), 3)))

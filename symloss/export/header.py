@@ -43,7 +43,7 @@ class Header:
 
 
 def one_line(text: str) -> str:
-    """`text` on one line of printable characters, the others escaped as \\xNN, and not endless.
+    r"""`text` on one line of printable characters, the others escaped as \xNN, and not endless.
 
     Line ends would leave a comment; invisible characters (such as those that reverse the direction
     of text) would show a reader something else than what is there.
@@ -59,7 +59,10 @@ def python_docstring(lines: list[str]) -> str:
 
 
 ENTRIES = {
-    Kind.MULTICLASS: ("the sum over classes of", "p = softmax(outputs), y = 1 for the true class and 0 for the others"),
+    Kind.MULTICLASS: (
+        "the sum over classes of",
+        "p = softmax(outputs), y = 1 for the true class and 0 for the others",
+    ),
     Kind.BINARY: ("the value of", "p = sigmoid(output), y = 1 or 0"),
     Kind.REGRESSION: ("the sum over outputs of", "p = the predicted value, y = the true value"),
 }
@@ -76,13 +79,14 @@ def described(loss: SymbolicLoss, header: Header) -> list[str]:
     """The lines of the docstring at the top of a Python file."""
     summed, entry = ENTRIES[loss.kind]
     whole = {"mean": "the mean over the batch of ", "sum": "the sum over the batch of ", "none": ""}
+    formula = textwrap.wrap(format_formula(loss.expression), 92, subsequent_indent="    ")
     lines = [f"A loss function discovered by symloss: {whole[loss.reduction]}{summed}", ""]
-    lines += textwrap.wrap(format_formula(loss.expression), 96, initial_indent="    ", subsequent_indent="        ")
+    lines += [f"    {line}" for line in formula]
     lines += ["", f"where {entry}."]
     lines += [_meaning(row) for row in guarded_operators(loss)]
     lines += ["", f"kind: {loss.kind.value}", f"expression: {print_expression(loss.expression)}"]
     for name, text in header.facts():
-        lines += textwrap.wrap(f"{name}: {text}", 100, subsequent_indent="    ") if name != "task" else [f"task: {text}"]
+        lines += textwrap.wrap(f"{name}: {text}", 100, subsequent_indent="    ")
     return lines
 
 

@@ -10,8 +10,8 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
 from symloss.export.header import Header, guarded_operators
+from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
 from symloss.records import Kind, SymbolicLoss
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ SYMBOLS = {
 }
 
 _WHERE = {
-    Kind.MULTICLASS: "$p_{ic}$ is the predicted probability of class $c$ for sample $i$ (softmax of the network's "
-    "outputs) and $y_{ic}$ is $1$ for its true class and $0$ for the others",
-    Kind.BINARY: "$p_{i}$ is the predicted probability for sample $i$ (sigmoid of the network's output) and "
-    "$y_{i}$ is $0$ or $1$",
-    Kind.REGRESSION: r"$\hat{y}_{i}$ is the prediction for sample $i$ and $y_{i}$ its true value (summed over "
-    "outputs if there are several)",
+    Kind.MULTICLASS: "$p_{ic}$ is the predicted probability of class $c$ for sample $i$ (softmax of the "
+    "network's outputs) and $y_{ic}$ is $1$ for its true class and $0$ for the others",
+    Kind.BINARY: "$p_{i}$ is the predicted probability for sample $i$ (sigmoid of the network's output) "
+    "and $y_{i}$ is $0$ or $1$",
+    Kind.REGRESSION: r"$\hat{y}_{i}$ is the prediction for sample $i$ and $y_{i}$ its true value (summed "
+    "over outputs if there are several)",
 }
 
 
@@ -58,9 +58,9 @@ def display(loss: SymbolicLoss, digits: int = DIGITS) -> str:
 def _grouped(body: str) -> str:
     r"""A sum, or what starts with a minus, in parentheses, since it follows a sum sign."""
     depth = 0
-    for i, c in enumerate(body):
-        depth += (c in "{(") - (c in "})")
-        if depth == 0 and c in "+-" and (i == 0 or body[i - 1] == " "):
+    for piece in re.findall(r"\\left|\\right|\\?[^\\]", body):
+        depth += (piece in ("\\left", "{")) - (piece in ("\\right", "}"))
+        if depth == 0 and piece in "+-":
             return rf"\left({body}\right)"
     return body
 
@@ -71,7 +71,7 @@ def formula(loss: SymbolicLoss, digits: int = DIGITS) -> str:
 
     plain = expression_latex(loss.expression, SYMBOLS[loss.kind], digits)
     shorter = sympy_latex(simplified(loss), loss.kind, digits)
-    return min(plain, shorter, key=_ink)
+    return min(shorter, plain, key=_ink)
 
 
 def _ink(latex: str) -> int:
@@ -108,10 +108,10 @@ def expression_latex(expr: Expr, symbols: dict[str, str], digits: int = DIGITS) 
             _within(a, t, binding + (i == 1 and expr.operator == "sub"), i > 0 or expr.operator == "neg")
             for i, (a, t) in enumerate(zip(expr.arguments, texts, strict=True))
         ]
-    template = OPERATORS[expr.operator].latex
     if expr.operator == "mul" and texts[1][:1].isdigit():
-        template = r"{0} \cdot {1}"
-    return template.format(*texts)
+        both = texts[0][:1].isdigit()
+        return rf"{texts[0]} \cdot {texts[1]}" if both else rf"{texts[1]} \, {texts[0]}"
+    return OPERATORS[expr.operator].latex.format(*texts)
 
 
 def _within(expr: Expr, text: str, binding: int, inner: bool) -> str:
@@ -128,15 +128,14 @@ def sympy_latex(expr: sympy.Expr, kind: Kind, digits: int = DIGITS) -> str:
     from sympy.printing.latex import LatexPrinter
 
     class Printer(LatexPrinter):  # type: ignore[misc]
-        def _print_Float(self, number_: Any) -> str:
+        def _print_Float(self, number_: Any) -> str:  # noqa: N802 -- SymPy's name
             return number(float(number_), digits)
 
-        def _print_Symbol(self, symbol: Any, style: str = "plain") -> str:
+        def _print_Symbol(self, symbol: Any, style: str = "plain") -> str:  # noqa: N802
             return names[symbol.name]
 
     names = {"p": SYMBOLS[kind]["prediction"], "y": SYMBOLS[kind]["target"]}
-    settings = {"mul_symbol_numbers": r" \cdot ", "fold_short_frac": False, "ln_notation": False}
-    return str(Printer(settings).doprint(expr))
+    return str(Printer({"mul_symbol": r" \, "}).doprint(expr))
 
 
 def _words(meaning: str) -> str:

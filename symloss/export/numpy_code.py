@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from symloss.expr.primitives import GUARD, WORDS, CodeVocabulary
 from symloss.export.header import Header, described, python_docstring
 from symloss.export.pytorch import SHAPES
 from symloss.export.statements import slope_lines, value_lines
+from symloss.expr.primitives import GUARD, WORDS, CodeVocabulary
 from symloss.records import Kind, SymbolicLoss
 
 TEMPLATES = {
@@ -28,9 +28,9 @@ def _sigmoid(x):
     small = np.exp(-np.abs(x))
     return np.where(x >= 0.0, 1.0, small) / (1.0 + small)
 ''',
-    "_erf(": '''\
+    "_erf(": """\
 _erf = np.vectorize(math.erf, otypes=[float])  # NumPy has no error function of its own
-''',
+""",
     "_guard_slope(": f'''\
 def _guard_slope(x):
     """The derivative of max(|x|, {GUARD!r})."""

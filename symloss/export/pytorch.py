@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from symloss.expr.primitives import GUARD, WORDS, CodeVocabulary
 from symloss.export.header import Header, described, python_docstring
 from symloss.export.statements import value_lines
+from symloss.expr.primitives import GUARD, WORDS, CodeVocabulary
 from symloss.records import Kind, SymbolicLoss
 
 TEMPLATES = {

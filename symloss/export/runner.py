@@ -50,7 +50,9 @@ def run_all(exported: Any, target: str, inputs: Mapping[str, Any]) -> dict[str, 
     results = {}
     for i in range(len(inputs) // 2):
         for reduction in REDUCTIONS:
-            value, gradient = RUNNERS[target](exported, inputs[f"outputs_{i}"], inputs[f"labels_{i}"], reduction)
+            value, gradient = RUNNERS[target](
+                exported, inputs[f"outputs_{i}"], inputs[f"labels_{i}"], reduction
+            )
             results[f"value_{i}_{reduction}"] = np.asarray(value)
             results[f"gradient_{i}_{reduction}"] = np.asarray(gradient)
     return results
@@ -87,7 +89,7 @@ def limit_memory(num_bytes: int) -> None:
 
 def main(file: str, target: str, inputs: str, results: str, memory: str) -> None:
     """The script; see the top of this file."""
-    sys.meta_path.insert(0, BlockSymloss())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, BlockSymloss())
     limit_memory(int(memory))
     with open(file, encoding="utf-8") as stream:
         exported = load(stream.read())

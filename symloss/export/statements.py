@@ -157,7 +157,9 @@ class _Writer:
             # A constant of the formula shares the gradient at a tie, as it does while it is tuned; a
             # number of the definition does not.
             codes = [
-                Code(self._array.format(code.text)) if isinstance(a, Node) and code.value is not None else code
+                Code(self._array.format(code.text))
+                if isinstance(a, Node) and code.value is not None
+                else code
                 for a, code in zip(node.arguments, codes, strict=True)
             ]
         function = _ARITHMETIC.get(node.word) or getattr(self._vocabulary, node.word)
@@ -168,7 +170,7 @@ class _Writer:
         except (ArithmeticError, ValueError):
             numbers = ", ".join(c.text for c in codes)
             raise ExportError(
-                f"the formula cannot be exported: its constant part {node.word}({numbers}) is not a finite number"
+                f"the formula cannot be exported: its constant part {node.word}({numbers}) is not finite"
             ) from None
         return code
 

@@ -21,11 +21,10 @@ import torch
 
 from symloss.errors import ExportError
 from symloss.export import expected, runner
+from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
+from symloss.export.targets import target_named
 from symloss.records import SymbolicLoss
-
-TOLERANCES = {"float64": 1e-10, "float32": 1e-5}
-"""Largest relative error; see `expected.Scale` for what it is relative to."""
 
 TIME_LIMIT = 120.0
 """Seconds that the exported code may take, importing its library included."""
@@ -94,18 +93,17 @@ def checks(loss: SymbolicLoss, dtypes: Sequence[str]) -> list[Check]:
     return [Check(batch, dtype) for dtype in dtypes for batch in batches(loss.kind)]
 
 
-def verify(
+def verify_code(
     loss: SymbolicLoss,
     text: str,
-    target: str,
-    dtypes: Sequence[str],
+    format: str = "torch",
     time_limit: float = TIME_LIMIT,
     memory_limit: int = MEMORY_LIMIT,
 ) -> Verification:
     """Execute `text` and compare. Raises ExportError with the first difference, or why it did not run."""
-    wanted = checks(loss, dtypes)
-    results = execute(text, target, inputs_of(wanted), time_limit, memory_limit)
-    return compare(loss, target, wanted, results)
+    wanted = checks(loss, target_named(format).dtypes)
+    results = execute(text, format, inputs_of(wanted), time_limit, memory_limit)
+    return compare(loss, format, wanted, results)
 
 
 def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
@@ -136,7 +134,9 @@ def execute(
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise ExportError(f"the exported {target} code did not finish within {time_limit:g} seconds") from None
+            raise ExportError(
+                f"the exported {target} code did not finish within {time_limit:g} seconds"
+            ) from None
         if done.returncode != 0:
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"exit status {done.returncode}"
@@ -150,10 +150,10 @@ def compare(
 ) -> Verification:
     """The worst differences between `results` and the loss. Raises ExportError for one that is too large."""
     worst: dict[str, dict[str, float]] = {check.dtype: {} for check in wanted}
-    for i, check in enumerate(wanted):
+    scales = expected.scales(loss, [(check.batch, check.dtype) for check in wanted])
+    for i, (check, scale) in enumerate(zip(wanted, scales, strict=True)):
         dtype: torch.dtype = getattr(torch, check.dtype)
         tolerance = TOLERANCES[check.dtype]
-        scale = expected.scale(loss, check.batch, dtype, tolerance)
         for reduction in runner.REDUCTIONS:
             value, gradient = expected.expected(loss, check.batch, dtype, reduction)
             shrink = len(gradient) if reduction == "mean" else 1

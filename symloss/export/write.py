@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from symloss.errors import ExportError
 from symloss.export.header import Header
 from symloss.export.rounding import Rounding, round_constants
 from symloss.export.targets import Target, target_named
-from symloss.export.verify import Verification, verify
+from symloss.export.verify import Verification, verify_code
 from symloss.records import Candidate, SymbolicLoss
 
 
@@ -56,7 +56,7 @@ def export_code(
     draft = target.emit(loss, header)
     if not target.dtypes:
         return Exported(format, target.suffix, draft, loss, None, rounding)
-    verification = verify(loss, draft, target.name, target.dtypes)
+    verification = verify_code(loss, draft, target.name)
     text = target.emit(loss, replace(header, verified=verification.verdict))
     if _code(text) != _code(draft):
         raise ExportError("the header of the exported file changes its code; this is a defect of symloss")
@@ -66,8 +66,12 @@ def export_code(
 def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLoss, Header]:
     if isinstance(source, SymbolicLoss):
         return source, header
-    known = replace(header, candidate=source.id if header.candidate is None else header.candidate)
-    return source.loss, replace(known, fitness=source.score.fitness if header.fitness is None else header.fitness)
+    candidate = source.id if header.candidate is None else header.candidate
+    fitness = source.score.fitness if header.fitness is None else header.fitness
+    return source.loss, replace(header, candidate=candidate, fitness=fitness)
+    return source.loss, replace(
+        known, fitness=source.score.fitness if header.fitness is None else header.fitness
+    )
 
 
 def _code(text: str) -> str:
@@ -100,35 +104,28 @@ def _check_free(path: Path, overwrite: bool) -> None:
     if path.is_dir():
         raise ExportError(f"{path} is a folder; give the name of a file")
     if path.exists() and not overwrite:
-        raise ExportError(f"{path} exists already and is left as it is; choose another name or allow overwriting")
+        raise ExportError(
+            f"{path} exists already and is left as it is; choose another name or allow overwriting"
+        )
     if not path.parent.is_dir():
         raise ExportError(f"the folder {path.parent} does not exist")
 
 
 def write_text(path: Path, text: str, overwrite: bool = False) -> None:
     """Write a whole file or nothing: under another name first, then moved to its place."""
-    temporary = None
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+        with open(temporary, "x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
-        _check_free(path, overwrite)  # the check took seconds; somebody may have been faster
+        _check_free(path, overwrite)  # the verification took seconds; somebody may have been faster
         os.replace(temporary, path)
     except OSError as error:
         raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
 
 
 def suggested_name(target: Target, candidate: int | None) -> str:

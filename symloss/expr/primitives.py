@@ -98,6 +98,7 @@ class Code:
 
     A piece whose `value` is known is a literal: arithmetic and functions of literals are computed,
     not written, so that generated code never asks a tensor library for the logarithm of a float.
+    a + (b + c) keeps its parentheses: sums and products of rounded numbers depend on their order.
     """
 
     text: str
@@ -114,13 +115,13 @@ class Code:
         return self.text if self.binding >= binding else f"({self.text})"
 
     def __add__(self, other: Code | float) -> Code:
-        return _infix(self, "+", other, _SUM, _SUM, lambda a, b: a + b)
+        return _infix(self, "+", other, _SUM, _PRODUCT, lambda a, b: a + b)
 
     def __sub__(self, other: Code | float) -> Code:
         return _infix(self, "-", other, _SUM, _PRODUCT, lambda a, b: a - b)
 
     def __mul__(self, other: Code | float) -> Code:
-        return _infix(self, "*", other, _PRODUCT, _PRODUCT, lambda a, b: a * b)
+        return _infix(self, "*", other, _PRODUCT, _NEGATION, lambda a, b: a * b)
 
     def __truediv__(self, other: Code | float) -> Code:
         return _infix(self, "/", other, _PRODUCT, _NEGATION, lambda a, b: a / b)
