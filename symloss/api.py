@@ -1,19 +1,20 @@
 """The Python interface: search, look at what was found, and take it away.
 
-    search = LossSearch(task="digits", label_noise=0.4, seed=0).fit()
-    print(search.candidates_)
-    loss = search.best_.to_torch()
+search = LossSearch(task="digits", label_noise=0.4, seed=0).fit()
+print(search.candidates_)
+loss = search.best_.to_torch()
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, resolve
+from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
 
@@ -30,7 +31,7 @@ class DiscoveredLoss:
     """A candidate of a search, with the ways to take it away."""
 
     candidate: Candidate
-    facts: tuple[tuple[str, str], ...] = ()
+    header: Header = field(default_factory=Header, repr=False)
 
     @property
     def id(self) -> int:
@@ -87,9 +88,9 @@ class DiscoveredLoss:
 
         Raises ExportError if the code does not compute the loss.
         """
-        from symloss.export import Header, export_code
+        from symloss.export import export_code
 
-        return export_code(self.candidate, format, digits=digits, header=Header(**dict(self.facts))).text
+        return export_code(self.candidate, format, digits=digits, header=self.header).text
 
     def __str__(self) -> str:
         return self.formula
@@ -164,7 +165,9 @@ class LossSearch:
         if x is not None:
             task = self._task_from(x, y)
         self.outcome_: Outcome = start(self.config, self.out, task=task)
-        self.candidates_ = _table(self.outcome_.candidates, _facts(self.outcome_))
+        found = self.outcome_.task
+        header = Header(task=found.name, metric=self.config.metric or found.metric, seed=self.config.seed)
+        self.candidates_ = _table(self.outcome_.candidates, header)
         return self
 
     @property
@@ -191,22 +194,11 @@ def load_run(path: str | Path) -> CandidateTable:
     folder = RunFolder.open(Path(path))
     record = folder.record()
     task = record.get("task", {})
-    facts = (
-        ("task", str(task.get("name"))),
-        ("metric", str(task.get("metric"))),
-        ("seeds", str(record.get("seed"))),
+    header = Header(
+        task=str(task.get("name", "")), metric=str(task.get("metric", "")), seed=record.get("seed")
     )
-    return _table(folder.candidates(), facts)
+    return _table(folder.candidates(), header)
 
 
-def _facts(outcome: Outcome) -> tuple[tuple[str, str], ...]:
-    config, task = outcome.config, outcome.task
-    return (
-        ("task", task.name),
-        ("metric", config.metric or task.metric),
-        ("seeds", str(config.seed)),
-    )
-
-
-def _table(candidates: Sequence[Candidate], facts: tuple[tuple[str, str], ...]) -> CandidateTable:
-    return CandidateTable([DiscoveredLoss(candidate, facts) for candidate in ranked(candidates)])
+def _table(candidates: Sequence[Candidate], header: Header) -> CandidateTable:
+    return CandidateTable([DiscoveredLoss(candidate, header) for candidate in ranked(candidates)])

@@ -138,7 +138,7 @@ def to_settings(config: SearchConfig) -> Settings:
 
 
 def _explained(message: str) -> str:
-    """msgspec's message with the setting's name in our words, and the nearest known name."""
+    """The message of msgspec with the setting's name in our words, and the nearest known name."""
     unknown = re.match(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?", message)
     if unknown:
         name, place = unknown.group(1), unknown.group(2) or ""

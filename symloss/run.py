@@ -160,7 +160,7 @@ class SearchRun:
             tuning,
             self.config.filters,
             self.config.seed,
-            lambda name: self.watcher.stage(name),
+            self.watcher.stage,
         )
         self.search = make_search(self.config, self.grammar)
         self.candidates: list[Candidate] = []

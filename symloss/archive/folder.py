@@ -40,7 +40,11 @@ T = TypeVar("T")
 
 
 class SavedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a run stands: finished generations, length of candidates.jsonl in bytes, and the searcher's state."""
+    """Where a run stands.
+
+    generation: finished ones. candidates_bytes: length of candidates.jsonl. marks: fingerprint -> candidate
+    id. search: the searcher's own state. seconds: spent so far. finished: whether there is nothing to do.
+    """
 
     generation: int
     candidates_bytes: int

@@ -46,7 +46,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="symloss")
 def main() -> None:
-    """Find loss functions by search and hand them over as code.
+    r"""Find loss functions by search and hand them over as code.
 
     \b
       symloss search --task digits --label-noise 0.4 --out runs/first

@@ -25,7 +25,7 @@ def command(run: Path, limit: int, everything: bool, as_json: bool) -> None:
     """
     from symloss.archive import RunFolder
     from symloss.records import ranked
-    from symloss.report.tables import candidate_table, as_row, summary_lines
+    from symloss.report.tables import as_row, candidate_table, summary_lines
 
     folder = RunFolder.open(run)
     candidates = folder.candidates()

@@ -50,7 +50,7 @@ def _report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path)
 
 @contextmanager
 def _polite_interrupts(watcher: LiveTable | PlainLines) -> Iterator[Callable[[], bool]]:
-    """The first SIGINT or SIGTERM asks the search to stop after the running generation, the second ends it."""
+    """The first SIGINT or SIGTERM asks for a stop after the running generation, the second ends it."""
     asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:

@@ -20,7 +20,7 @@ from symloss.records import Kind, SymbolicLoss
 TOLERANCES = {"float64": 1e-10, "float32": 1e-4}
 """Largest relative error that counts as equal; see `Scale` for what it is relative to."""
 
-INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())  # noqa: SIM905 -- a list of words
+INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())
 """Words whose last digits depend on the library, or on the order in which a derivative is computed."""
 
 

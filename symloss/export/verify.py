@@ -137,7 +137,7 @@ def execute(
             raise ExportError(
                 f"the exported {target} code did not finish within {time_limit:g} seconds"
             ) from None
-        if done.returncode != 0:
+        if done.returncode != 0 or not found.exists():
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"exit status {done.returncode}"
             raise ExportError(f"the exported {target} code cannot be run by itself: {reason}")

@@ -69,9 +69,6 @@ def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLo
     candidate = source.id if header.candidate is None else header.candidate
     fitness = source.score.fitness if header.fitness is None else header.fitness
     return source.loss, replace(header, candidate=candidate, fitness=fitness)
-    return source.loss, replace(
-        known, fitness=source.score.fitness if header.fitness is None else header.fitness
-    )
 
 
 def _code(text: str) -> str:
@@ -101,13 +98,13 @@ def write_export(
 
 
 def _check_free(path: Path, overwrite: bool) -> None:
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ExportError(f"{path} is a folder; give the name of a file")
-    if path.exists() and not overwrite:
+    if os.path.exists(path) and not overwrite:
         raise ExportError(
             f"{path} exists already and is left as it is; choose another name or allow overwriting"
         )
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise ExportError(f"the folder {path.parent} does not exist")
 
 
@@ -121,8 +118,8 @@ def write_text(path: Path, text: str, overwrite: bool = False) -> None:
             os.fsync(stream.fileno())
         _check_free(path, overwrite)  # the verification took seconds; somebody may have been faster
         os.replace(temporary, path)
-    except OSError as error:
-        raise ExportError(f"cannot write {path}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise ExportError(f"cannot write {path}: {error}") from None
     finally:
         with contextlib.suppress(OSError):
             os.unlink(temporary)

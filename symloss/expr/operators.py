@@ -55,8 +55,22 @@ _ROWS = [
         r"\frac{{{0}}}{{\sqrt{{1 + \left({1}\right)^{{2}}}}}}",
         reference=_EVOMAL,
     ),
-    Operator("min", 2, lambda v, a, b: v.minimum(a, b), "the smaller of a and b", r"\min\left({0}, {1}\right)", reference=_EVOMAL),
-    Operator("max", 2, lambda v, a, b: v.maximum(a, b), "the larger of a and b", r"\max\left({0}, {1}\right)", reference=_EVOMAL),
+    Operator(
+        "min",
+        2,
+        lambda v, a, b: v.minimum(a, b),
+        "the smaller of a and b",
+        r"\min\left({0}, {1}\right)",
+        reference=_EVOMAL,
+    ),
+    Operator(
+        "max",
+        2,
+        lambda v, a, b: v.maximum(a, b),
+        "the larger of a and b",
+        r"\max\left({0}, {1}\right)",
+        reference=_EVOMAL,
+    ),
     Operator(
         "pow",
         2,
@@ -67,7 +81,14 @@ _ROWS = [
         guarded=True,
     ),
     Operator("neg", 1, lambda v, a: -a, "-a", "-{0}", reference=_ZERO),
-    Operator("sign", 1, lambda v, a: v.sign(a), "-1, 0 or 1 as a is negative, zero or positive", r"\operatorname{{sign}}\left({0}\right)", reference=_EVOMAL),
+    Operator(
+        "sign",
+        1,
+        lambda v, a: v.sign(a),
+        "-1, 0 or 1 as a is negative, zero or positive",
+        r"\operatorname{{sign}}\left({0}\right)",
+        reference=_EVOMAL,
+    ),
     Operator("square", 1, lambda v, a: a * a, "a^2", r"\left({0}\right)^{{2}}", reference=_EVOMAL),
     Operator("abs", 1, lambda v, a: v.abs(a), "|a|", r"\left|{0}\right|", reference=_EVOMAL),
     Operator(
@@ -108,7 +129,9 @@ _ROWS = [
         guarded=True,
         reference=_ZERO,
     ),
-    Operator("sigmoid", 1, lambda v, a: v.sigmoid(a), "1 / (1 + e^-a)", r"\sigma\left({0}\right)", reference=_CSE),
+    Operator(
+        "sigmoid", 1, lambda v, a: v.sigmoid(a), "1 / (1 + e^-a)", r"\sigma\left({0}\right)", reference=_CSE
+    ),
     Operator(
         "softplus",
         1,
@@ -118,12 +141,16 @@ _ROWS = [
         r"\operatorname{{softplus}}\left({0}\right)",
         reference=_CSE,
     ),
-    Operator("relu", 1, lambda v, a: v.maximum(a, 0.0), "max(a, 0)", r"\max\left({0}, 0\right)", reference=_CSE),
+    Operator(
+        "relu", 1, lambda v, a: v.maximum(a, 0.0), "max(a, 0)", r"\max\left({0}, 0\right)", reference=_CSE
+    ),
     Operator("sin", 1, lambda v, a: v.sin(a), "sin a", r"\sin\left({0}\right)", reference=_CSE),
     Operator("cos", 1, lambda v, a: v.cos(a), "cos a", r"\cos\left({0}\right)", reference=_CSE),
     Operator("atan", 1, lambda v, a: v.atan(a), "arctan a", r"\arctan\left({0}\right)"),
-    Operator("erf", 1, lambda v, a: v.erf(a), "the error function of a", r"\operatorname{{erf}}\left({0}\right)"),
-]  # fmt: skip
+    Operator(
+        "erf", 1, lambda v, a: v.erf(a), "the error function of a", r"\operatorname{{erf}}\left({0}\right)"
+    ),
+]
 
 OPERATORS: dict[str, Operator] = {row.name: row for row in _ROWS}
 

@@ -79,9 +79,7 @@ class FloatVocabulary:
 
 FLOATS: Vocabulary = FloatVocabulary()
 
-UNARY = tuple(  # noqa: SIM905 -- a list of one-word strings is harder to read
-    "abs sign log exp sqrt tanh sigmoid sin cos atan erf log1p guard guard_slope".split()
-)
+UNARY = tuple("abs sign log exp sqrt tanh sigmoid sin cos atan erf log1p guard guard_slope".split())
 BINARY = ("maximum", "minimum")
 WORDS = (*UNARY, *BINARY)
 """Every word of the vocabulary."""

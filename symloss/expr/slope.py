@@ -37,7 +37,8 @@ class Dual:
 
     def __mul__(self, other: Any) -> Dual:
         b = _dual(other)
-        return Dual(self.value * b.value, _sum(_scaled(self.slope, b.value), _scaled(b.slope, self.value)))
+        slope = _sum(_scaled(self.slope, b.value), _scaled(b.slope, self.value))
+        return Dual(self.value * b.value, slope)
 
     def __truediv__(self, other: Any) -> Dual:
         b = _dual(other)

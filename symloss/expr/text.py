@@ -55,9 +55,9 @@ def parse_expression(text: str) -> Expr:
         if isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END":
             lines = text.splitlines() or [""]
             line, column = len(lines), len(lines[-1]) + 1
-        raise ExpressionError(
-            f"formula, line {line}, column {column}: {describe_unexpected(error)}\n{pointed_at(text, line, column)}"
-        ) from None
+        where = f"formula, line {line}, column {column}"
+        reason = f"{describe_unexpected(error)}\n{pointed_at(text, line, column)}"
+        raise ExpressionError(f"{where}: {reason}") from None
     return build_expression(tree, text)
 
 

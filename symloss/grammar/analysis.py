@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -23,20 +22,24 @@ def subsets(names: Iterable[str]) -> list[frozenset[str]]:
     ]
 
 
+NEVER = 10**9
+"""A height and size that no formula has: stands for "cannot be closed"."""
+
+
 @dataclass(frozen=True)
 class Reach:
     """Least height and size in which each nonterminal can be closed so that given inputs occur in it."""
 
-    heights: Mapping[Key, float]
-    sizes: Mapping[Key, float]
+    heights: Mapping[Key, int]
+    sizes: Mapping[Key, int]
 
-    def height(self, nonterminal: str, required: frozenset[str] = frozenset()) -> float:
-        """Least height, or infinity."""
-        return self.heights.get((nonterminal, required), math.inf)
+    def height(self, nonterminal: str, required: frozenset[str] = frozenset()) -> int:
+        """Least height, or NEVER."""
+        return self.heights.get((nonterminal, required), NEVER)
 
-    def size(self, nonterminal: str, required: frozenset[str] = frozenset()) -> float:
-        """Least size, or infinity."""
-        return self.sizes.get((nonterminal, required), math.inf)
+    def size(self, nonterminal: str, required: frozenset[str] = frozenset()) -> int:
+        """Least size, or NEVER."""
+        return self.sizes.get((nonterminal, required), NEVER)
 
 
 @functools.lru_cache(maxsize=64)
@@ -47,8 +50,8 @@ def reach_of(grammar: Grammar) -> Reach:
 
 def compute_reach(rules: Mapping[str, tuple[Production, ...]], required: frozenset[str]) -> Reach:
     """Repeat until nothing gets smaller; every round settles at least the next smallest entry."""
-    heights: dict[Key, float] = {}
-    sizes: dict[Key, float] = {}
+    heights: dict[Key, int] = {}
+    sizes: dict[Key, int] = {}
     wanted = subsets(required)
     changed = True
     while changed:
@@ -58,25 +61,25 @@ def compute_reach(rules: Mapping[str, tuple[Production, ...]], required: frozens
                 key = (nonterminal, need)
                 for production in productions:
                     height, size = _least(production, need, heights, sizes)
-                    if height < heights.get(key, math.inf) or size < sizes.get(key, math.inf):
-                        heights[key] = min(height, heights.get(key, math.inf))
-                        sizes[key] = min(size, sizes.get(key, math.inf))
+                    if height < heights.get(key, NEVER) or size < sizes.get(key, NEVER):
+                        heights[key] = min(height, heights.get(key, NEVER))
+                        sizes[key] = min(size, sizes.get(key, NEVER))
                         changed = True
     return Reach(heights, sizes)
 
 
 def _least(
-    production: Production, need: frozenset[str], heights: Mapping[Key, float], sizes: Mapping[Key, float]
-) -> tuple[float, float]:
+    production: Production, need: frozenset[str], heights: Mapping[Key, int], sizes: Mapping[Key, int]
+) -> tuple[int, int]:
     """Least height and size of `production` when its holes bring the inputs that it lacks itself."""
-    best = (math.inf, math.inf)
+    best = (NEVER, NEVER)
     for shares in spread(need - production.inputs, len(production.holes)):
         keys = list(zip(production.holes, shares, strict=True))
         depths = [
-            heights.get(k, math.inf) + depth for k, depth in zip(keys, production.hole_depths, strict=True)
+            heights.get(k, NEVER) + depth for k, depth in zip(keys, production.hole_depths, strict=True)
         ]
         height = max([production.own_height, *depths])
-        size = production.own_size + sum(sizes.get(k, math.inf) for k in keys)
+        size = production.own_size + sum(sizes.get(k, NEVER) for k in keys)
         best = (min(best[0], height), min(best[1], size))
     return best
 

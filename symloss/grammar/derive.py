@@ -6,7 +6,15 @@ import itertools
 from collections.abc import Iterator
 
 from symloss.expr import Call, Constant, Expr
-from symloss.grammar.model import Derivation, Grammar, Hole, Production, RandomConstant, Template, TemplateCall
+from symloss.grammar.model import (
+    Derivation,
+    Grammar,
+    Hole,
+    Production,
+    RandomConstant,
+    Template,
+    TemplateCall,
+)
 
 Match = tuple[tuple[Derivation, ...], tuple[float, ...]]
 

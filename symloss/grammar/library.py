@@ -33,5 +33,7 @@ def load_grammar(name_or_path: str | Path) -> Grammar:
         return read_grammar(grammar_folder() / f"{text}{SUFFIX}")
     path = Path(name_or_path)
     if not path.exists() and path.suffix != SUFFIX and len(path.parts) == 1:
-        raise GrammarError(f"no grammar '{text}', and no file of that name: {did_you_mean(text, shipped_grammars())}")
+        raise GrammarError(
+            f"no grammar '{text}', and no file of that name: {did_you_mean(text, shipped_grammars())}"
+        )
     return read_grammar(path)

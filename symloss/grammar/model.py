@@ -101,12 +101,10 @@ class Production:
     @cached_property
     def own_size(self) -> int:
         """Nodes of the template without its holes."""
-        return _calls(self.template) + sum(
-            not isinstance(leaf, Hole) for leaf, _ in leaves_of(self.template)
-        )
+        return _calls(self.template) + sum(not isinstance(leaf, Hole) for leaf, _ in leaves_of(self.template))
 
     def fill(self, arguments: Sequence[Expr], constants: Sequence[float]) -> Expr:
-        """The expression with `arguments` in the holes and `constants` for the random ones, in prefix order."""
+        """The expression with `arguments` in the holes and `constants` for the random ones, both in order."""
         holes, numbers = iter(arguments), iter(constants)
 
         def build(template: Template) -> Expr:

@@ -29,7 +29,7 @@ import lark
 from symloss.errors import GrammarError, did_you_mean, pointed_at
 from symloss.expr import INPUTS, OPERATORS, Constant, Variable
 from symloss.expr.text import EXPRESSION_RULES, describe_unexpected
-from symloss.grammar.analysis import compute_reach
+from symloss.grammar.analysis import NEVER, compute_reach
 from symloss.grammar.model import Grammar, Hole, Production, RandomConstant, Template, TemplateCall
 
 MAX_BYTES = 100_000
@@ -136,7 +136,9 @@ class _Reader:
 
     def _parsed(self) -> lark.Tree[Any]:
         if not self._text.strip():
-            raise self._error("the file is empty; a grammar needs at least one rule such as: loss = prediction - target")
+            raise self._error(
+                "the file is empty; a grammar needs at least one rule such as: loss = prediction - target"
+            )
         try:
             return _parser().parse(self._text)
         except lark.exceptions.UnexpectedInput as error:
@@ -153,9 +155,7 @@ class _Reader:
                 return str(part.children[0]), str(doc)[1:-1] if doc is not None else ""
         return Path(self._source).stem, ""
 
-    def _limits(
-        self, parts: list[lark.Tree[Any]]
-    ) -> tuple[frozenset[str], tuple[int, int], int, int]:
+    def _limits(self, parts: list[lark.Tree[Any]]) -> tuple[frozenset[str], tuple[int, int], int, int]:
         required = frozenset(["prediction", "target"])
         low, high, most = _DEFAULT_HEIGHT
         size = _DEFAULT_SIZE
@@ -197,9 +197,13 @@ class _Reader:
             assert isinstance(token, lark.Token)
             place = _Place(token.line or 1, token.column or 1)
             if token in (*OPERATORS, *INPUTS, *_SYMBOLS, *_DISTRIBUTIONS):
-                raise self._error(f"'{token}' already means something in formulas; choose another name", place)
+                raise self._error(
+                    f"'{token}' already means something in formulas; choose another name", place
+                )
             if token in names:
-                raise self._error(f"rule '{token}' is defined twice, first in line {names[str(token)].line}", place)
+                raise self._error(
+                    f"rule '{token}' is defined twice, first in line {names[str(token)].line}", place
+                )
             names[str(token)] = place
         written: dict[str, list[_Alternative]] = {}
         count = 0
@@ -217,11 +221,17 @@ class _Reader:
         if weight_tree is not None:
             weight = float(str(weight_tree.children[0]))
             if not (math.isfinite(weight) and weight > 0):
-                raise self._error(f"a weight must be a positive number, found {weight_tree.children[0]}", _place(weight_tree))
+                raise self._error(
+                    f"a weight must be a positive number, found {weight_tree.children[0]}",
+                    _place(weight_tree),
+                )
         template = self._template(body, names)
         production = Production(0, template)
         if len(production.holes) > MAX_HOLES:
-            raise self._error(f"an alternative may name at most {MAX_HOLES} rules, found {len(production.holes)}", _place(tree))
+            raise self._error(
+                f"an alternative may name at most {MAX_HOLES} rules, found {len(production.holes)}",
+                _place(tree),
+            )
         return _Alternative(template, weight, _place(tree))
 
     def _template(self, tree: lark.Tree[Any], names: dict[str, _Place]) -> Template:
@@ -251,7 +261,9 @@ class _Reader:
             raise self._error(f"unknown operator '{operator}': {did_you_mean(operator, known)}", _place(node))
         arity = OPERATORS[operator].arity
         if len(arguments) != arity:
-            reason = f"operator '{operator}' takes {arity} argument{'s' * (arity != 1)}, found {len(arguments)}"
+            reason = (
+                f"operator '{operator}' takes {arity} argument{'s' * (arity != 1)}, found {len(arguments)}"
+            )
             raise self._error(reason, _place(node))
         return TemplateCall(operator, tuple(arguments))
 
@@ -270,7 +282,9 @@ class _Reader:
         if name in OPERATORS:
             raise self._error(f"operator '{name}' needs its arguments in parentheses", _place(node))
         known = [*names, *INPUTS, *OPERATORS]
-        raise self._error(f"'{name}' is neither a rule nor an input: {did_you_mean(name, known)}", _place(node))
+        raise self._error(
+            f"'{name}' is neither a rule nor an input: {did_you_mean(name, known)}", _place(node)
+        )
 
     def _random_constant(self, name: str, arguments: list[Template], node: lark.Tree[Any]) -> RandomConstant:
         values = [a.value for a in arguments if isinstance(a, Constant)]
@@ -315,10 +329,10 @@ class _Reader:
         for name in written:
             expanded = list(expand(name, 1.0))
             if count + len(expanded) > MAX_PRODUCTIONS:
-                raise self._error(f"a grammar may have at most {MAX_PRODUCTIONS} alternatives, counted in full")
-            rules[name] = tuple(
-                Production(count + i, a.template, a.weight) for i, a in enumerate(expanded)
-            )
+                raise self._error(
+                    f"a grammar may have at most {MAX_PRODUCTIONS} alternatives, counted in full"
+                )
+            rules[name] = tuple(Production(count + i, a.template, a.weight) for i, a in enumerate(expanded))
             count += len(expanded)
         return rules
 
@@ -352,19 +366,21 @@ class _Reader:
     def _check_possible(self, grammar: Grammar, written: dict[str, list[_Alternative]]) -> None:
         reach = compute_reach(grammar.rules, grammar.required)
         for name in grammar.rules:
-            if math.isinf(reach.height(name)):
-                reason = f"rule '{name}' never ends: each of its alternatives needs '{name}' or another endless rule"
+            if reach.height(name) >= NEVER:
+                reason = f"rule '{name}' never ends: each of its alternatives needs an endless rule"
                 raise self._error(reason, written[name][0].place)
         place = written[grammar.start][0].place
         wanted = " and ".join(sorted(grammar.required))
         height, size = (f(grammar.start, grammar.required) for f in (reach.height, reach.size))
-        if math.isinf(height):
+        if height >= NEVER:
             raise self._error(f"no formula of '{grammar.start}' contains {wanted}", place)
         if height > grammar.max_height:
-            reason = f"a formula with {wanted} needs height {height:g}, but at most {grammar.max_height} is allowed"
+            reason = (
+                f"a formula with {wanted} needs height {height}, but at most {grammar.max_height} is allowed"
+            )
             raise self._error(reason, place)
         if size > grammar.max_size:
-            reason = f"a formula with {wanted} needs {size:g} nodes, but at most {grammar.max_size} are allowed"
+            reason = f"a formula with {wanted} needs {size} nodes, but at most {grammar.max_size} are allowed"
             raise self._error(reason, place)
 
 

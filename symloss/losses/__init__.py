@@ -1,0 +1,1 @@
+"""Losses in PyTorch: symbolic ones as tapes, populations and modules."""

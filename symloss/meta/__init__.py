@@ -1,0 +1,1 @@
+"""Who trains: filters, tuning, partial training in lockstep, and fair comparison."""

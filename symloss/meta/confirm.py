@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from symloss.expr import Expr
 from symloss.meta.settings import Training
-from symloss.meta.training import Job, chunks, costs_of, models_at_once, train_fleet
+from symloss.meta.training import Job, train_and_score
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
 
@@ -45,16 +45,13 @@ def run_trials(
         for rate in rates[position]
         for seed in seeds
     ]
-    trials: list[Trial] = []
-    for chunk in chunks(plan, models_at_once(task.make_model, task.train.x.device)):
-        fleet = train_fleet(task, [job for _, job in chunk], training, seeds[0], tick)
-        valid = costs_of(fleet, task.valid, metric).tolist()
-        test = costs_of(fleet, task.test, metric).tolist()
-        trials += [
-            Trial(position, job.learning_rate, job.seed, v, t)
-            for (position, job), v, t in zip(chunk, valid, test, strict=True)
-        ]
-    return trials
+    jobs = [job for _, job in plan]
+    parts = (task.valid, task.test)
+    costs = train_and_score(task, jobs, training, seeds[0], metric, parts, tick)
+    return [
+        Trial(position, job.learning_rate, job.seed, valid, test)
+        for (position, job), (valid, test) in zip(plan, costs, strict=True)
+    ]
 
 
 def best_rate(trials: Sequence[Trial], loss: int) -> tuple[float, float]:

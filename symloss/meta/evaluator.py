@@ -9,13 +9,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
 from symloss.meta.settings import Filters, Training, Tuning
-from symloss.meta.training import Job, chunks, costs_of, models_at_once, train_fleet
+from symloss.meta.training import Job, chunks, train_and_score
 from symloss.meta.tuning import tune, with_weights
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
@@ -70,7 +68,6 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._start: Sample = untrained_sample(self.task, self.filters.sample, self.seed)
         self._spread: Sample = spread_sample(self.task, self.filters.sample, self.seed)
-        self._chunk = models_at_once(self.task.make_model, self.task.train.x.device)
 
     def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """Candidates in the order of `proposals`."""
@@ -146,10 +143,11 @@ class Evaluator:
         """Validation costs of each loss, one for each seed."""
         seeds = [self.seed + index for index in range(self.training.seeds)]
         jobs = [Job(expr, seed, self.training.learning_rate) for expr in expressions for seed in seeds]
-        costs: list[float] = []
-        for chunk in chunks(jobs, self._chunk):
-            fleet = train_fleet(self.task, chunk, self.training, self.seed, lambda: self.tick("training"))
-            costs += costs_of(fleet, self.task.valid, self.metric).tolist()
+        tick = lambda: self.tick("training")  # noqa: E731
+        scored = train_and_score(
+            self.task, jobs, self.training, self.seed, self.metric, (self.task.valid,), tick
+        )
+        costs = [cost for (cost,) in scored]
         return [tuple(own) for own in chunks(costs, len(seeds))]
 
     def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
@@ -175,5 +173,3 @@ def _mean(costs: Sequence[float]) -> float:
     """Mean cost; infinite if any training diverged."""
     mean = sum(costs) / len(costs)
     return mean if math.isfinite(mean) else math.inf
-
-

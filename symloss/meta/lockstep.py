@@ -7,6 +7,7 @@ in their loss (and in their initialisation where seeds differ).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
 Parameters = dict[str, Tensor]
+
+_RANDOMNESS = threading.Lock()
+"""Torch has one global random state; while a model is made, no other thread may use it."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +88,18 @@ class Fleet:
             for name, leaf, gradient in zip(names, leaves, gradients, strict=True):
                 leaf.requires_grad_(False)
                 if gradient is not None:
-                    self._descend(name, leaf, gradient, opt)
+                    self._descend(name, leaf, gradient.contiguous(), opt)
 
     def _descend(self, name: str, parameter: Tensor, gradient: Tensor, opt: Optimiser) -> None:
+        """Move one stacked parameter. The gradient is overwritten: large stacks are bound by memory."""
         if opt.weight_decay:
-            gradient = gradient.add(parameter, alpha=opt.weight_decay)
+            gradient.add_(parameter, alpha=opt.weight_decay)
         if opt.momentum:
             if name in self._velocity:
                 velocity = self._velocity[name].mul_(opt.momentum).add_(gradient)
             else:
                 velocity = self._velocity[name] = gradient.clone()
-            gradient = gradient.add(velocity, alpha=opt.momentum) if opt.nesterov else velocity
+            gradient = gradient.add_(velocity, alpha=opt.momentum) if opt.nesterov else velocity
         if isinstance(opt.lr, Tensor):
             parameter.addcmul_(gradient, opt.lr.view(-1, *[1] * (parameter.dim() - 1)), value=-1.0)
         else:
@@ -103,7 +108,7 @@ class Fleet:
 
 def seeded_model(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A new model whose initial weights depend on `seed` alone."""
-    with torch.random.fork_rng(devices=[]):
+    with _RANDOMNESS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_model()
 

@@ -12,12 +12,16 @@ from torch import Tensor, nn
 from symloss.expr import Expr
 from symloss.losses.entry import targets_of
 from symloss.losses.population import Population
-from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser
+from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, seeded_model
 from symloss.meta.settings import Training
+from symloss.meta.workers import in_parallel
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
 
 T = TypeVar("T")
+
+MODELS_AT_ONCE = 24
+MODELS_AT_ONCE_GPU = 256
 
 OUTPUT_CHUNK = 1024
 """Samples whose outputs are computed at once, so that memory does not grow with the data set."""
@@ -69,21 +73,46 @@ def train_fleet(
 
 
 @torch.no_grad()
-def costs_of(fleet: Fleet, split: Split, metric: Metric) -> Tensor:
-    """The metric of each network on `split`: (models,) float64, NaN where training diverged."""
+def outputs_on(fleet: Fleet, split: Split) -> Tensor:
+    """Raw outputs of each network on a part of the data: (models, samples, outputs)."""
     pieces = [fleet.outputs(x) for x in torch.split(split.x, OUTPUT_CHUNK)]
-    return metric.batched(torch.cat(pieces, dim=1), split.y)
+    return torch.cat(pieces, dim=1)
+
+
+def train_and_score(
+    task: Task,
+    jobs: Sequence[Job],
+    training: Training,
+    batch_seed: int,
+    metric: Metric,
+    splits: Sequence[Split],
+    tick: Callable[[], None] | None = None,
+) -> list[tuple[float, ...]]:
+    """The metric of each job's trained network on each of `splits`; NaN where training diverged."""
+    device = task.train.x.device
+
+    def work(chunk: Sequence[Job], tick: Callable[[], None]) -> list[Tensor]:
+        fleet = train_fleet(task, chunk, training, batch_seed, tick)
+        return [outputs_on(fleet, split) for split in splits]
+
+    costs: list[tuple[float, ...]] = []
+    for outputs in in_parallel(work, chunks(jobs, models_at_once(task.make_model, device)), device, tick):
+        # Here and not in the workers: a user's metric need not be safe to run in several threads.
+        columns = [metric.batched(o, split.y).tolist() for o, split in zip(outputs, splits, strict=True)]
+        costs += zip(*columns, strict=True)
+    return costs
 
 
 def models_at_once(make_model: Callable[[], nn.Module], device: torch.device) -> int:
-    """How many networks to train in one batched step.
+    """How many networks to train in one batched step. Depends on the model and the kind of device alone.
 
     Stacked convolutions become grouped ones, which on a CPU are slower than one network after another.
     """
-    convolutional = any(
-        isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in make_model().modules()
-    )
-    return 1 if convolutional and device.type == "cpu" else 64
+    if device.type != "cpu":
+        return MODELS_AT_ONCE_GPU
+    modules = seeded_model(make_model, 0).modules()
+    convolutional = any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in modules)
+    return 1 if convolutional else MODELS_AT_ONCE
 
 
 def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:

@@ -8,7 +8,7 @@ the training batch, g(phi) = dL_phi/dz, and v the gradient of the task loss at t
 
     d task / d phi = -lr * d/dphi <g(phi), J v>,     J = dz/dtheta,
 
-where J v is one forward-mode pass. The loss is elementwise in the predictions p, so the product is
+where J v is one more pass through the network. The loss is elementwise in the predictions p, so the product is
 <slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
 All candidates share the network, so the training forward pass is done once for the population.
 """
@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, vjp, vmap
+from torch.func import functional_call, vjp, vmap
 from torch.nn import functional
 
 from symloss.expr import Expr, fold, weighted
@@ -27,8 +27,13 @@ from symloss.losses.entry import predictions_of, pull_back, targets_of
 from symloss.losses.population import Population
 from symloss.meta.lockstep import BatchOrder, Parameters, seeded_model
 from symloss.meta.settings import Tuning
+from symloss.meta.training import chunks
+from symloss.meta.workers import in_parallel
 from symloss.records import Kind
 from symloss.tasks.task import Task
+
+TUNED_AT_ONCE = 12
+"""Candidates that share the forward passes of tuning; the rest goes to other threads."""
 
 
 def with_weights(expr: Expr, weights: str) -> Expr:
@@ -50,9 +55,21 @@ def task_loss(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
 def tune(
     expressions: Sequence[Expr], task: Task, tuning: Tuning, seed: int, tick: Callable[[], None] | None = None
 ) -> list[Expr]:
-    """The expressions with tuned constants. One whose constants leave the finite numbers keeps its old ones."""
+    """The expressions with tuned constants. A candidate whose gradient is not finite stands still."""
     if tuning.steps == 0 or not expressions:
         return list(expressions)
+    pieces = in_parallel(
+        lambda piece, tick: _tune_together(piece, task, tuning, seed, tick),
+        chunks(expressions, TUNED_AT_ONCE),
+        task.train.x.device,
+        tick,
+    )
+    return [expr for piece in pieces for expr in piece]
+
+
+def _tune_together(
+    expressions: Sequence[Expr], task: Task, tuning: Tuning, seed: int, tick: Callable[[], None]
+) -> list[Expr]:
     device = task.train.x.device
     population = Population(expressions, task.kind, device)
     constants = [values.requires_grad_() for values in population.constants()]
@@ -77,8 +94,7 @@ def tune(
             # A candidate that diverges must not spoil Adam's averages with NaN: it stands still instead.
             values.grad = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
         adam.step()
-        if tick is not None:
-            tick()
+        tick()
     return population.with_constants(constants)
 
 
@@ -111,7 +127,9 @@ def one_step_gradient(
     directions = _task_gradients(
         lambda p: outputs_at(p, task.valid.x[valid_batch]), stepped, task, valid_batch
     )
-    movement = vmap(lambda v: jvp(outputs_at, (start,), (v,))[1])(directions)
+    # J v as the transpose of the transpose: torch's forward mode has one level per process, not per thread.
+    push_back = vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))[1]
+    (movement,) = vmap(push_back)(directions)
     push = pull_back(predictions, movement, kind)  # the Jacobian of softmax is symmetric
     surrogate = -learning_rate * (slopes * push).sum() / len(x)
     return list(torch.autograd.grad(surrogate, constants, allow_unused=True, materialize_grads=True))

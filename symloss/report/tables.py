@@ -77,8 +77,8 @@ def summary_lines(
     else:
         standing = f"{state.generation} generations{'' if state.finished else ', not finished'}"
     lines = [
-        f"{task.get('name')} ({task.get('model')}), metric {task.get('metric')}, grammar {grammar.get('name')}, "
-        f"seed {record.get('seed')}",
+        f"{task.get('name')} ({task.get('model')}), metric {task.get('metric')}, "
+        f"grammar {grammar.get('name')}, seed {record.get('seed')}",
         *(f"  {note}" for note in task.get("notes", [])),
         f"{standing}: {len(candidates)} candidates ({told})",
     ]

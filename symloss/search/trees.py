@@ -106,7 +106,7 @@ def sampler(constant: RandomConstant) -> Callable[[], float]:
     """A named function that draws `constant` from Python's global generator, as DEAP calls it."""
 
     def draw() -> float:
-        return constant.sample(random._inst)  # type: ignore[attr-defined]
+        return constant.sample(random._inst)
 
     return draw
 

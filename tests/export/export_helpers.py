@@ -1,0 +1,54 @@
+"""Shared by the tests of this folder: random formulas, and exported code executed in this process."""
+
+import functools
+import random
+
+from symloss.export import runner, verify
+from symloss.export.header import Header
+from symloss.export.targets import TARGETS
+from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, inputs_of
+from symloss.records import Kind, SymbolicLoss
+
+EXECUTABLE = [target for target in TARGETS.values() if target.dtypes]
+
+
+def random_expression(rng, depth):
+    if depth == 0 or rng.random() < 0.15:
+        return rng.choice(
+            [
+                PREDICTION,
+                PREDICTION,
+                TARGET,
+                Constant(rng.gauss(0, 1)),
+                Constant(rng.gauss(0, 10)),
+                Constant(float(rng.randint(-2, 3))),
+            ]
+        )
+    row = rng.choice(list(OPERATORS.values()))
+    operation = Call(row.name, tuple(random_expression(rng, depth - 1) for _ in range(row.arity)))
+    # Parts made of constants alone are folded before a search trains them, so they do not occur.
+    return operation if inputs_of(operation) else Constant(rng.gauss(0, 1))
+
+
+def random_losses(seed, count):
+    rng = random.Random(seed)
+    found = []
+    while len(found) < count:
+        expression = random_expression(rng, rng.randint(1, 6))
+        if "prediction" in inputs_of(expression):
+            found.append(SymbolicLoss(expression, rng.choice(list(Kind)), rng.choice(["mean", "sum", "none"])))
+    return found
+
+
+@functools.cache
+def prepared(kind, name):
+    target = TARGETS[name]
+    wanted = verify.checks(SymbolicLoss(PREDICTION, kind), target.dtypes)
+    return wanted, verify.inputs_of(wanted)
+
+
+def verified_here(loss, name, text=None):
+    """What `verify_code` does, without the process of its own."""
+    wanted, inputs = prepared(loss.kind, name)
+    module = runner.load(TARGETS[name].emit(loss, Header()) if text is None else text)
+    return verify.compare(loss, name, wanted, runner.run_all(module, name, inputs))
