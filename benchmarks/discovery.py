@@ -71,7 +71,7 @@ class Row:
 def chosen_rate(
     task: Task, metric: Metric, loss: Expr, seeds: Sequence[int], training: Training
 ) -> tuple[float, float]:
-    """The best learning rate on validation data, and its cost; the grid grows while the best is at its end."""
+    """The best learning rate on validation data, and its cost. The grid grows while the best ends it."""
     tried: dict[float, float] = {}
     rates = list(GRID)
     while rates:
@@ -116,8 +116,8 @@ def run_case(case: Case, training: Training, choosing: range, fresh: range) -> l
         f"## {case.title}",
         "",
         f"Search: {len(outcome.candidates)} candidates in {seconds:.0f} s. "
-        f"Base model {task.model_name}; {training.steps} steps; {len(choosing)} seeds to choose the learning rate, "
-        f"{len(fresh)} fresh seeds to test. Test metric: {metric.name}.",
+        f"Base model {task.model_name}; {training.steps} steps; {len(choosing)} seeds to choose the learning "
+        f"rate, {len(fresh)} fresh seeds to test. Test metric: {metric.name}.",
         "",
         "| loss | learning rate | validation | test, mean ± sd | difference, p |",
         "|---|---|---|---|---|",
@@ -152,8 +152,9 @@ def main() -> None:
     lines = [
         "# Discovered losses against standard ones",
         "",
-        "Written by `python -m benchmarks.discovery`; the protocol is described there. Lower is better; a negative",
-        "difference means that the discovered loss is better; p is a two-sided Wilcoxon test over paired seeds.",
+        "Written by `python -m benchmarks.discovery`, where the protocol is described. Lower is better; a",
+        "negative difference means that the discovered loss is better; p is a two-sided Wilcoxon test over",
+        "paired seeds.",
         "",
         f"Machine: {machine()}.",
         "",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,6 +39,17 @@ def _labels(batch: Batch, dtype: torch.dtype) -> Tensor:
     return labels.to(dtype) if labels.is_floating_point() else labels
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on arrays as small as these, waiting for a second one takes far longer."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Scale:
     """Sizes against which a difference is measured: of each sample's value, of each gradient entry.
@@ -50,13 +62,17 @@ class Scale:
     gradient: Any
 
 
-def scales(loss: SymbolicLoss, wanted: Sequence[tuple[Batch, str]]) -> list[Scale]:
+def scales(loss: SymbolicLoss, wanted: Sequence[tuple[Batch, str]], shaken: bool = False) -> list[Scale]:
     """The scale of each batch and precision: a difference below `TOLERANCES` times it can be rounding.
 
     No scale is less than 1e-4 of what is usual at ordinary points. In the far tails, where a gradient
     is 1e-80, it is enough to find it negligible.
+
+    shaken: widen scales where a rounding error in one function call changes the result more than the
+            tolerance, as in sin(exp(p)) for a large p. Exact values, such as the ties at which p equals
+            y, stay exact while functions are shaken, so this does not hide what happens there.
     """
-    found = [_scale(loss, batch, dtype) for batch, dtype in wanted]
+    found = [_scale(loss, batch, dtype, shaken) for batch, dtype in wanted]
     ordinary = [scale for scale, (batch, _) in zip(found, wanted, strict=True) if batch.name == ORDINARY]
     least = [1e-4 * _usual([getattr(s, name) for s in ordinary]) for name in ("value", "gradient")]
     return [Scale(np.maximum(s.value, least[0]), np.maximum(s.gradient, least[1])) for s in found]
@@ -66,22 +82,17 @@ def _usual(sizes: Sequence[Any]) -> float:
     return float(np.median(np.concatenate([s.ravel() for s in sizes])))
 
 
-def _scale(loss: SymbolicLoss, batch: Batch, name: str) -> Scale:
-    """The sizes of the terms, or more where a rounding error in one function call changes more.
-
-    An example is sin(exp(p)) for a large p. Exact values, such as the ties at which p equals y, stay
-    exact while functions are shaken, so this does not hide what happens there.
-    """
+def _scale(loss: SymbolicLoss, batch: Batch, name: str, shaken: bool) -> Scale:
     dtype: torch.dtype = getattr(torch, name)
-    step = 4.0 * torch.finfo(dtype).eps
-    shaken = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)]
     steady = _terms(loss, batch, dtype, TORCH)
+    step = 4.0 * torch.finfo(dtype).eps
+    others = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)] if shaken else [steady]
     widened = []
     for part in ("value", "gradient"):
-        change = torch.stack([(getattr(s, part) - getattr(steady, part)).abs() for s in shaken]).amax(dim=0)
-        rounding = 2.0 * change.nan_to_num(0.0, 0.0) / TOLERANCES[name]
+        change = torch.stack([(getattr(o, part) - getattr(steady, part)).abs() for o in others]).amax(dim=0)
+        rounding = 8.0 * change.nan_to_num(0.0, 0.0) / TOLERANCES[name]
         size = getattr(steady, f"{part}_size") + torch.finfo(dtype).tiny / TOLERANCES[name]
-        widened.append(np.nan_to_num((size + rounding).double().numpy()))
+        widened.append(np.nan_to_num((size + rounding).numpy()))
     return Scale(*widened)
 
 
@@ -94,18 +105,21 @@ class _Terms:
 
 
 def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any) -> _Terms:
-    """Each sample's value and gradient in the given vocabulary, with the sizes of what is added up."""
+    """Each sample's value and gradient in the given vocabulary, with the sizes of what is added up.
+
+    Predictions are rounded to `dtype`, the rest is float64, so that no size overflows.
+    """
     outputs = torch.from_numpy(batch.outputs).to(dtype)
-    predictions = predictions_of(outputs, loss.kind)
+    predictions = predictions_of(outputs, loss.kind).double()
     if isinstance(vocabulary, _Shaken) and loss.kind is not Kind.REGRESSION:
         predictions = vocabulary.shake(predictions)
-    targets = targets_of(_labels(batch, dtype), loss.kind, outputs.shape[-1], dtype).reshape(outputs.shape)
-    inputs = {"prediction": predictions, "target": targets}
+    targets = targets_of(_labels(batch, dtype), loss.kind, outputs.shape[-1], torch.float64)
+    inputs = {"prediction": predictions, "target": targets.reshape(outputs.shape)}
     dual: Dual = value_and_slope(
         loss.expression,
         inputs,
         vocabulary,
-        lambda value: torch.tensor(value, dtype=dtype),
+        lambda value: torch.tensor(value, dtype=torch.float64),
         torch.ones_like(predictions),
     )
     slopes = torch.zeros_like(predictions) if dual.slope is None else dual.slope.expand_as(predictions)

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symloss.grammar.model import Grammar, Production
 
-Key = tuple[str, frozenset[str]]
-
-
-def subsets(names: Iterable[str]) -> list[frozenset[str]]:
-    """All subsets of `names`, the empty one first."""
-    ordered = sorted(names)
-    return [
-        frozenset(chosen)
-        for count in range(len(ordered) + 1)
-        for chosen in itertools.combinations(ordered, count)
-    ]
-
+Rules = Mapping[str, tuple[Production, ...]]
+Inputs = frozenset[str]
+Key = tuple[str, Inputs]
 
 NEVER = 10**9
 """A height and size that no formula has: stands for "cannot be closed"."""
@@ -28,69 +20,89 @@ NEVER = 10**9
 
 @dataclass(frozen=True)
 class Reach:
-    """Least height and size in which each nonterminal can be closed so that given inputs occur in it."""
+    """In what height and size each nonterminal can be closed so that given inputs occur in it.
 
-    heights: Mapping[Key, int]
-    sizes: Mapping[Key, int]
+    sizes: for a nonterminal and a set of inputs, the least size at most 0, 1, 2, ... high. Height and size
+           belong together: the lowest formula may be large, and the smallest one high.
+    """
 
-    def height(self, nonterminal: str, required: frozenset[str] = frozenset()) -> int:
-        """Least height, or NEVER."""
-        return self.heights.get((nonterminal, required), NEVER)
+    sizes: Mapping[Key, tuple[int, ...]]
 
-    def size(self, nonterminal: str, required: frozenset[str] = frozenset()) -> int:
-        """Least size, or NEVER."""
-        return self.sizes.get((nonterminal, required), NEVER)
+    def height(self, nonterminal: str, required: Inputs = frozenset(), size: int = NEVER - 1) -> int:
+        """Least height of a formula of at most `size` nodes, or NEVER."""
+        for height, least in enumerate(self.sizes.get((nonterminal, required), ())):
+            if least <= size:
+                return height
+        return NEVER
+
+    def size(self, nonterminal: str, required: Inputs = frozenset(), height: int | None = None) -> int:
+        """Least size of a formula at most `height` high (without it: the grammar's limit), or NEVER."""
+        by_height = self.sizes.get((nonterminal, required), ())
+        last = len(by_height) - 1 if height is None else min(height, len(by_height) - 1)
+        return by_height[last] if last >= 0 else NEVER
 
 
 @functools.lru_cache(maxsize=64)
 def reach_of(grammar: Grammar) -> Reach:
     """The reach of every nonterminal of `grammar` for every subset of its required inputs."""
-    return compute_reach(grammar.rules, grammar.required)
+    return compute_reach(grammar.rules, grammar.required, grammar.max_height)
 
 
-def compute_reach(rules: Mapping[str, tuple[Production, ...]], required: frozenset[str]) -> Reach:
-    """Repeat until nothing gets smaller; every round settles at least the next smallest entry."""
-    heights: dict[Key, int] = {}
-    sizes: dict[Key, int] = {}
-    wanted = subsets(required)
-    changed = True
-    while changed:
-        changed = False
+def compute_reach(rules: Rules, required: Inputs, max_height: int) -> Reach:
+    """Height after height: what fills a hole is lower than the whole, so its sizes are known already."""
+    needs = _subsets(required)
+    lower: list[dict[Key, int]] = []
+    for height in range(max_height + 1):
+        row: dict[Key, int] = {}
         for nonterminal, productions in rules.items():
-            for need in wanted:
-                key = (nonterminal, need)
-                for production in productions:
-                    height, size = _least(production, need, heights, sizes)
-                    if height < heights.get(key, NEVER) or size < sizes.get(key, NEVER):
-                        heights[key] = min(height, heights.get(key, NEVER))
-                        sizes[key] = min(size, sizes.get(key, NEVER))
-                        changed = True
-    return Reach(heights, sizes)
+            fitting = [p for p in productions if p.own_height <= height]
+            options = [_sizes(p, needs, lower, height) for p in fitting]
+            for need in needs:
+                row[nonterminal, need] = min((option[need] for option in options), default=NEVER)
+        lower.append(row)
+    return Reach({key: tuple(row[key] for row in lower) for key in lower[-1]})
 
 
-def _least(
-    production: Production, need: frozenset[str], heights: Mapping[Key, int], sizes: Mapping[Key, int]
-) -> tuple[int, int]:
-    """Least height and size of `production` when its holes bring the inputs that it lacks itself."""
-    best = (NEVER, NEVER)
-    for shares in spread(need - production.inputs, len(production.holes)):
-        keys = list(zip(production.holes, shares, strict=True))
-        depths = [
-            heights.get(k, NEVER) + depth for k, depth in zip(keys, production.hole_depths, strict=True)
-        ]
-        height = max([production.own_height, *depths])
-        size = production.own_size + sum(sizes.get(k, NEVER) for k in keys)
-        best = (min(best[0], height), min(best[1], size))
-    return best
+def _sizes(
+    production: Production, needs: Sequence[Inputs], lower: Sequence[Mapping[Key, int]], height: int
+) -> dict[Inputs, int]:
+    """Least size of `production` at most `height` high for each set of inputs that it has to contain."""
+    sizes = {need: production.own_size if need <= production.inputs else NEVER for need in needs}
+    for hole, depth in zip(production.holes, production.hole_depths, strict=True):
+        row = lower[height - depth]
+        # What is needed is divided: some inputs come from this hole, the rest from what lies before it.
+        sizes = {
+            need: min(NEVER, *(sizes[need - part] + row[hole, part] for part in needs if part <= need))
+            for need in needs
+        }
+    return sizes
 
 
-def spread(names: Iterable[str], places: int) -> list[tuple[frozenset[str], ...]]:
-    """All ways to give each name to one of so many places."""
+def _subsets(names: Iterable[str]) -> list[Inputs]:
+    """All subsets of `names`, the empty one first."""
     ordered = sorted(names)
-    return [
-        tuple(
-            frozenset(name for name, owner in zip(ordered, owners, strict=True) if owner == place)
-            for place in range(places)
-        )
-        for owners in itertools.product(range(places), repeat=len(ordered))
-    ]
+    chosen = (itertools.combinations(ordered, count) for count in range(len(ordered) + 1))
+    return [frozenset(subset) for subset in itertools.chain.from_iterable(chosen)]
+
+
+def contents(rules: Rules) -> dict[str, set[Inputs]]:
+    """The sets of inputs that formulas of each nonterminal contain. Empty: it can never be closed.
+
+    Needs no limit of height: a production is looked at again only when one of its holes has gained a set.
+    """
+    users: dict[str, list[tuple[str, Production]]] = defaultdict(list)
+    for name, productions in rules.items():
+        for production in productions:
+            for hole in set(production.holes):
+                users[hole].append((name, production))
+    found: dict[str, set[Inputs]] = {name: set() for name in rules}
+    waiting = [(name, production) for name, productions in rules.items() for production in productions]
+    while waiting:
+        name, production = waiting.pop()
+        sets = {production.inputs}
+        for hole in production.holes:
+            sets = {mine | theirs for mine in sets for theirs in found[hole]}
+        if not sets <= found[name]:
+            found[name] |= sets
+            waiting.extend(users[name])
+    return found

@@ -15,6 +15,7 @@ from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sam
 from symloss.meta.settings import Filters, Training, Tuning
 from symloss.meta.training import Job, chunks, train_and_score
 from symloss.meta.tuning import tune, with_weights
+from symloss.meta.workers import one_thread
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
@@ -72,9 +73,10 @@ class Evaluator:
     def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """Candidates in the order of `proposals`."""
         drafts = [_Draft(p, fold(without_offset(fold(p.structure)))) for p in proposals]
-        self._filter(drafts)
-        self._tune(drafts)
-        self._train(drafts)
+        with one_thread():
+            self._filter(drafts)
+            self._tune(drafts)
+            self._train(drafts)
         return self._candidates(drafts)
 
     def _filter(self, drafts: list[_Draft]) -> None:

@@ -21,17 +21,19 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     steps:        optimiser steps. batch_size: samples per step.
     learning_rate, momentum, nesterov, weight_decay: of SGD.
     seeds:        networks per candidate, each with its own initial weights; fitness is their mean.
+                  Few steps at a low rate rank losses much as long training at its best rate does; a high
+                  rate ranks them by how they behave when it is too high.
     normalise:    scale each loss so that its gradient at the start is as large as that of cross-entropy
                   (mean squared error for regression): one learning rate then suits all candidates.
     """
 
-    steps: Count = 500
+    steps: Count = 250
     batch_size: Count = 128
-    learning_rate: Positive = 0.05
+    learning_rate: Positive = 0.01
     momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     nesterov: bool = True
     weight_decay: NotNegative = 0.0
-    seeds: Count = 1
+    seeds: Count = 2
     normalise: bool = True
 
 
@@ -47,8 +49,8 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                   rewards what helps at once, which is not always what helps in the end.
     """
 
-    steps: CountOrZero = 250
-    learning_rate: Positive = 1e-3
+    steps: CountOrZero = 100
+    learning_rate: Positive = 2.5e-3
     inner_steps: Count = 1
     inner_learning_rate: Positive = 0.1
     batch_size: Count = 128
@@ -84,5 +86,5 @@ class Finalists(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     count: CountOrZero = 10
     seeds: Count = 5
-    steps: Positive = 2.0
-    factors: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.3, 1.0, 3.0)
+    steps: Positive = 4.0
+    factors: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.1, 0.3, 1.0)

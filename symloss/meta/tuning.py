@@ -8,8 +8,8 @@ the training batch, g(phi) = dL_phi/dz, and v the gradient of the task loss at t
 
     d task / d phi = -lr * d/dphi <g(phi), J v>,     J = dz/dtheta,
 
-where J v is one more pass through the network. The loss is elementwise in the predictions p, so the product is
-<slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
+where J v is one more pass through the network. The loss is elementwise in the predictions p, so the product
+is <slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
 All candidates share the network, so the training forward pass is done once for the population.
 """
 

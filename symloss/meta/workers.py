@@ -9,18 +9,22 @@ the machine, which is what makes results independent of it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+
+WORKERS = torch.get_num_threads()
+"""Pieces that run at a time: the threads that torch would use, by its own rules (OMP_NUM_THREADS and so on)."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Tick = Callable[[], None]
 
 
-class _Cancelled(Exception):
+class _CancelledError(Exception):
     """Ends a piece of work whose result nobody waits for any more."""
 
 
@@ -38,26 +42,29 @@ def in_parallel(
     show = tick or (lambda: None)
     if device.type != "cpu":
         return [work(item, show) for item in items]
-    threads = torch.get_num_threads()
     cancelled = threading.Event()
 
     def checked() -> None:
         if cancelled.is_set():
-            raise _Cancelled
+            raise _CancelledError
         show()
 
-    try:
-        with ThreadPoolExecutor(min(threads, max(1, len(items))), initializer=_use_one_thread) as pool:
-            futures = [pool.submit(work, item, checked) for item in items]
-            try:
-                return [future.result() for future in futures]
-            except BaseException:
-                cancelled.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        torch.set_num_threads(threads)  # some of torch's libraries count threads per process
+    with one_thread(), ThreadPoolExecutor(WORKERS, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        futures = [pool.submit(work, item, checked) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            cancelled.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _use_one_thread() -> None:
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch's operations run on one thread each; afterwards on as many as before."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

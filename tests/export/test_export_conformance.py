@@ -1,4 +1,4 @@
-"""Every operator, and random formulas, through every executable target: value and gradient as in the search."""
+"""Every operator, and random formulas, through every target that runs: value and gradient as searched."""
 
 import pytest
 from export_helpers import EXECUTABLE, random_losses, verified_here
@@ -29,7 +29,7 @@ def test_every_operator_computes_what_the_search_computed(name, kind, target):
 
 
 @pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(6))
 def test_random_formulas_compute_what_the_search_computed(seed, target):
     for loss in random_losses(seed, 30):
         try:

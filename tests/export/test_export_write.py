@@ -24,7 +24,13 @@ def test_exported_code_passes_its_check_in_a_process_of_its_own(format, kind):
     assert exported.verification.points > 50
     assert {e.dtype for e in exported.verification.errors} == set(TARGETS[format].dtypes)
     docstring = ast.get_docstring(ast.parse(exported.text))
-    for fact in ["task: digits", "metric: error rate", "seed: 3", "verified: executed on its own", kind.value]:
+    for fact in [
+        "task: digits",
+        "metric: error rate",
+        "seed: 3",
+        "verified: executed on its own",
+        kind.value,
+    ]:
         assert fact in docstring
 
 
@@ -70,7 +76,9 @@ def test_constants_keep_all_their_digits():
 def test_tampered_code_is_refused(format, old, new, message):
     text = TARGETS[format].emit(LOSS, Header())
     if format == "numpy":
-        old, new = (old, new) if old != ".mean()" else ("getattr(per_sample, reduction)()", "per_sample.sum()")
+        old, new = (
+            (old, new) if old != ".mean()" else ("getattr(per_sample, reduction)()", "per_sample.sum()")
+        )
     assert old in text
     with pytest.raises(ExportError, match=message):
         verify_code(LOSS, text.replace(old, new), format)
@@ -78,20 +86,27 @@ def test_tampered_code_is_refused(format, old, new, message):
 
 def test_code_that_does_not_finish_is_stopped():
     text = TARGETS["numpy"].emit(LOSS, Header()) + "\nwhile True:\n    pass\n"
-    with pytest.raises(ExportError, match="did not finish in 2 seconds"):
+    with pytest.raises(ExportError, match="did not finish within 2 seconds"):
         verify_code(LOSS, text, "numpy", time_limit=2.0)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory limits of processes are a matter of the system")
 def test_code_that_takes_too_much_memory_is_stopped():
     text = TARGETS["numpy"].emit(LOSS, Header()) + "\nbig = np.ones(2**28)\n"
-    with pytest.raises(ExportError, match="cannot be run by itself: .*allocate"):
+    with pytest.raises(ExportError, match=r"cannot be run by itself: .*allocate"):
         verify_code(LOSS, text, "numpy", memory_limit=2**30)
 
 
 def test_a_gradient_that_is_wrong_while_the_value_is_right_is_refused():
-    text = TARGETS["torch"].emit(LOSS, Header()).replace("    values =", "    prediction = prediction.detach()\n    values =")
-    with pytest.raises(ExportError, match="cannot be run|gradient"):
+    text = (
+        TARGETS["torch"]
+        .emit(LOSS, Header())
+        .replace(
+            "target * prediction",
+            "target * (prediction + prediction - prediction.detach())",
+        )
+    )
+    with pytest.raises(ExportError, match="its gradient is"):
         verify_code(LOSS, text, "torch")
     text = TARGETS["numpy"].emit(LOSS, Header()).replace("gradient = weighted -", "gradient = weighted +")
     with pytest.raises(ExportError, match="its gradient is"):
@@ -178,7 +193,8 @@ def test_a_file_written_meanwhile_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("nowhere/loss.py", "does not exist"), (".", "is a folder"), ("x" * 300, "cannot write")]
+    ("name", "message"),
+    [("nowhere/loss.py", "does not exist"), (".", "is a folder"), ("x" * 300, "cannot write")],
 )
 def test_impossible_paths_get_a_sentence(tmp_path, name, message):
     with pytest.raises(ExportError, match=message):

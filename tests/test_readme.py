@@ -1,0 +1,107 @@
+"""The README and the documents do what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from symloss.expr import OPERATORS
+from symloss.grammar import parse_grammar
+
+TOP = Path(__file__).resolve().parent.parent
+README = (TOP / "README.md").read_text(encoding="utf-8")
+
+# Smaller than the defaults, so that the README's commands take seconds here.
+SMALL = """
+population = 6
+generations = 2
+[training]
+steps = 60
+[tuning]
+steps = 4
+[finalists]
+count = 2
+seeds = 2
+"""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def shell_lines() -> list[str]:
+    found = [line for block in blocks(README, "sh") for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in found if line.strip()]
+
+
+def run(command: list[str], folder: Path) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(TOP)}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("readme")
+    (place / "small.toml").write_text(SMALL)
+    return place
+
+
+def test_the_commands_work_in_the_order_in_which_they_stand(folder: Path) -> None:
+    commands = [line for line in shell_lines() if line.startswith("symloss ")]
+    assert any(line.startswith("symloss search") for line in commands)
+    for line in commands:
+        words = line.split()[1:]
+        if words[0] == "search":
+            words += ["--config", "small.toml"]
+        out = run([sys.executable, "-m", "symloss", *words], folder)
+        assert out.strip()
+
+
+def test_the_python_examples_run(folder: Path) -> None:
+    examples = blocks(README, "python")
+    assert examples
+    smaller = (
+        "import symloss.config as c\n"
+        f"small = c.read_config(__import__('pathlib').Path({str(folder / 'small.toml')!r}))\n"
+        "resolve = c.resolve\n"
+        "import symloss.api\n"
+        "symloss.api.resolve = lambda *layers: resolve(*layers, small)\n"
+    )
+    script = folder / "example.py"
+    script.write_text(smaller + "\n".join(examples))
+    run([sys.executable, str(script)], folder)
+
+
+def test_the_first_screen_names_the_two_commands_and_ci_runs_the_second() -> None:
+    lines = shell_lines()
+    assert any("pip install -c constraints.txt ." in line and "symloss search" in line for line in lines)
+    assert "python3 tests/run.py" in lines
+    assert "python3 tests/run.py" in (TOP / ".ci" / "run").read_text()
+
+
+def test_the_grammar_in_the_documents_is_one() -> None:
+    text = (TOP / "docs" / "grammars.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```\n(.*?)```", text, flags=re.DOTALL)
+    assert parse_grammar(example).name == "robust"
+
+
+def test_the_documents_list_every_operator_with_its_meaning() -> None:
+    text = (TOP / "docs" / "grammars.md").read_text(encoding="utf-8").replace("\\|", "|")
+    for row in OPERATORS.values():
+        assert row.meaning in text, f"docs/grammars.md does not say what {row.name} is"
+
+
+def test_every_file_that_a_document_links_to_is_there() -> None:
+    for document in [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), *(TOP / "exported").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            if "://" not in link:
+                assert (document.parent / link).exists(), f"{document.name} links to {link}"
