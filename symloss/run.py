@@ -295,12 +295,12 @@ def start(
 
     task: search on this task instead of the one that the configuration names.
     """
-    if task is None:
-        task = task_of(config)
+    given = task is not None
+    task = task if task is not None else task_of(config)
     grammar = load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind])
     run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
     if out is not None:
-        run.folder = RunFolder.create(out, run_record(config, task, grammar), grammar.text)
+        run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
     return run.run()
 
 
@@ -310,6 +310,11 @@ def resume(
     """Go on with an interrupted search from its last finished generation."""
     folder = RunFolder.open(path)
     config = config_of(folder)
+    if folder.record().get("task", {}).get("given"):
+        raise RunError(
+            f"the search in '{path}' was given its data in Python, which its record does not hold; "
+            "start it anew there, with a task from a file if it is to be resumable"
+        )
     task = task_of(config)
     grammar = parse_grammar(folder.grammar_text(), str(path / "grammar.grammar"))
     run = SearchRun(config, task, grammar, folder, watcher or Unwatched(), stop)
@@ -322,8 +327,11 @@ def resume(
     return run.run()
 
 
-def run_record(config: SearchConfig, task: Task, grammar: Grammar) -> dict[str, Any]:
-    """What `run.json` says about a search: its resolved configuration and what it ran on."""
+def run_record(config: SearchConfig, task: Task, grammar: Grammar, given: bool = False) -> dict[str, Any]:
+    """What `run.json` says about a search: its resolved configuration and what it ran on.
+
+    given: the task was handed over as a value, so the configuration does not say how to make it.
+    """
     libraries = ("torch", "numpy", "sympy", "deap")
     return {
         "symloss": __version__,
@@ -339,6 +347,7 @@ def run_record(config: SearchConfig, task: Task, grammar: Grammar) -> dict[str, 
             "metric": config.metric or task.metric,
             "notes": list(task.notes),
             "samples": [len(task.train), len(task.valid), len(task.test)],
+            "given": given,
         },
         "grammar": {"name": grammar.name, "digest": grammar.digest},
         "config": to_settings(config),

@@ -119,7 +119,7 @@ class DualVocabulary:
         return self._choose("minimum", _dual(a), b)
 
     def _choose(self, name: str, a: Dual, other: Any) -> Dual:
-        """Expressions share the slope of a tie, as in torch.maximum; a limit leaves it whole, as clamp does."""
+        """Expressions share the slope of a tie, as in torch.maximum; a limit leaves it whole, as clamp."""
         b = _dual(other)
         value = getattr(self._inner, name)(a.value, b.value)
         if a.slope is None and b.slope is None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import torch
 
 WORKERS = torch.get_num_threads()
-"""Pieces that run at a time: the threads that torch would use, by its own rules (OMP_NUM_THREADS and so on)."""
+"""Pieces that run at a time: the threads that torch would use by its own rules (OMP_NUM_THREADS, ...)."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
