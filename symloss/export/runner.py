@@ -1,6 +1,6 @@
 """Runs one exported Python file on prepared inputs. Executed as a script in a process of its own.
 
-    python -I runner.py FILE TARGET INPUTS.npz RESULTS.npz MEMORY_BYTES
+    python -I runner.py FILE TARGET INPUTS.npz RESULTS.npz MEMORY_BYTES LIBRARY_FOLDER...
 
 It imports nothing of symloss and makes sure that the file cannot either. INPUTS holds `outputs_0`,
 `labels_0`, `outputs_1`, ...; RESULTS gets, for batch i and reduction r, `value_i_r` and `gradient_i_r`.
@@ -12,6 +12,9 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
+
+if __name__ == "__main__":
+    sys.path.extend(sys.argv[6:])  # torch and NumPy may be where -I does not look
 
 import numpy as np
 
@@ -87,7 +90,7 @@ def limit_memory(num_bytes: int) -> None:
         return
 
 
-def main(file: str, target: str, inputs: str, results: str, memory: str) -> None:
+def main(file: str, target: str, inputs: str, results: str, memory: str, *libraries: str) -> None:
     """The script; see the top of this file."""
     sys.meta_path.insert(0, BlockSymloss())
     limit_memory(int(memory))

@@ -64,8 +64,8 @@ class Verification:
             for e in self.errors
         )
         return (
-            f"executed on its own at {self.points} points (ordinary, extreme, ties) and equal to the loss "
-            f"that the search used, worst relative errors {found}"
+            f"executed on its own at {self.points} points (ordinary, extreme, ties) and equal to symloss's "
+            f"evaluation of this formula, worst relative errors {found}"
         )
 
 
@@ -123,10 +123,11 @@ def execute(
         file, given, found = (Path(folder) / name for name in ("exported.txt", "inputs.npz", "results.npz"))
         file.write_text(text, encoding="utf-8")
         np.savez(given, **inputs)
+        libraries = dict.fromkeys(str(Path(str(library.__file__)).parents[1]) for library in (np, torch))
         command = [sys.executable, "-I", runner.__file__, str(file), target, str(given), str(found)]
         try:
             done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
-                [*command, str(memory_limit)],
+                [*command, str(memory_limit), *libraries],
                 cwd=folder,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,

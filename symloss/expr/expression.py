@@ -85,6 +85,9 @@ class Call:
     def __hash__(self) -> int:
         return self._hash
 
+    def __reduce__(self) -> tuple[type[Call], tuple[str, tuple[Expr, ...]]]:
+        return Call, (self.operator, self.arguments)  # built anew: hashes of strings differ between processes
+
     def __str__(self) -> str:
         from symloss.expr.text import print_expression
 

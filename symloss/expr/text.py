@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
-
-import lark
+from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExpressionError, did_you_mean, pointed_at
 from symloss.expr.expression import Call, Constant, Expr, Variable, call
 from symloss.expr.operators import INPUTS, OPERATORS
+
+if TYPE_CHECKING:
+    import lark
 
 EXPRESSION_RULES = r"""
     ?sum: product | sum "+" product -> add | sum "-" product -> sub
@@ -41,42 +42,75 @@ _BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 2}
 
 @functools.cache
 def _parser() -> lark.Lark:
+    import lark
+
     return lark.Lark(EXPRESSION_RULES, start="sum", parser="lalr", propagate_positions=True)
 
 
 def parse_expression(text: str) -> Expr:
     """Read a formula. Raises ExpressionError with the place and the reason if it is not one."""
+    import lark
+
     if len(text) > MAX_TEXT:
         raise ExpressionError(f"a formula may have at most {MAX_TEXT} characters, found {len(text)}")
     try:
         tree = _parser().parse(text)
     except lark.exceptions.UnexpectedInput as error:
-        line, column = max(error.line, 1), max(error.column, 1)
-        if isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END":
-            lines = text.splitlines() or [""]
-            line, column = len(lines), len(lines[-1]) + 1
+        at_end = isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type == "$END"
+        line, column = end_of(text) if at_end else (error.line, error.column)
         where = f"formula, line {line}, column {column}"
-        reason = f"{describe_unexpected(error)}\n{pointed_at(text, line, column)}"
+        reason = f"{describe_unexpected(error, _parser())}\n{pointed_at(text, line, column)}"
         raise ExpressionError(f"{where}: {reason}") from None
     return build_expression(tree, text)
 
 
-def describe_unexpected(error: lark.exceptions.UnexpectedInput) -> str:
-    """What the parser found, in words."""
+def end_of(text: str) -> tuple[int, int]:
+    """Line and column behind the last character that is not white space."""
+    lines = text.rstrip().splitlines() or [""]
+    return len(lines), len(lines[-1]) + 1
+
+
+_TERMINALS = {"NUMBER": "a number", "NAME": "a name", "INT": "a whole number", "$END": "the end"}
+_HINTS = {
+    "/": "; division is written aq(a, b) or a * inv(b)",
+    "^": "; powers are written pow(a, b) or square(a)",
+    "*": "; powers are written pow(a, b) or square(a)",
+}
+
+
+def describe_unexpected(error: lark.exceptions.UnexpectedInput, parser: lark.Lark) -> str:
+    """What the parser found and what it expected instead, in words."""
+    import lark
+
+    found, hint = "the text ends too early", ""
+    expected: set[str] = set()
     if isinstance(error, lark.exceptions.UnexpectedCharacters):
-        return f"unexpected character {error.char!r}"
-    if isinstance(error, lark.exceptions.UnexpectedToken) and error.token.type != "$END":
-        return f"unexpected '{error.token}'"
-    return "the text ends too early"
+        found, hint = f"unexpected character {error.char!r}", _HINTS.get(error.char, "")
+        expected = set(error.allowed or ())
+    elif isinstance(error, lark.exceptions.UnexpectedToken):
+        expected = set(error.accepts or ())
+        if error.token.type != "$END":
+            shown = error.token if len(error.token) <= 40 else f"{error.token[:40]}..."
+            found, hint = f"unexpected '{shown}'", _HINTS.get(str(error.token), "")
+    return found + (hint or _expected(expected, parser))
 
 
-def build_expression(tree: lark.Tree[Any] | lark.Token, text: str) -> Expr:
+def _expected(terminals: set[str], parser: lark.Lark) -> str:
+    """The end of a sentence that lists a few terminals; a long list helps nobody and is left out."""
+    quoted = {t.name: f"'{t.pattern.value}'" for t in parser.terminals if t.pattern.type == "str"}
+    words = sorted(_TERMINALS.get(name) or quoted.get(name, "") for name in terminals)
+    words = [word for word in words if word]
+    if not words or len(words) > 7:
+        return ""
+    *others, last = words
+    return f", expected {', '.join(others)} or {last}" if others else f", expected {last}"
+
+
+def build_expression(tree: lark.Tree[Any], text: str) -> Expr:
     """The expression of a parse tree. Iterative, since the tree may be deeper than Python's stack."""
     done: dict[int, Expr] = {}
-    nodes = [tree] if isinstance(tree, lark.Token) else list(tree.iter_subtrees())  # children first
-    for node in nodes:
-        assert isinstance(node, lark.Tree)
-        arguments = [done[id(child)] for child in node.children if isinstance(child, lark.Tree)]
+    for node in tree.iter_subtrees():  # children first
+        arguments = [done[id(child)] for child in node.children if not isinstance(child, str)]
         try:
             done[id(node)] = _build_node(node, arguments)
         except ExpressionError as error:

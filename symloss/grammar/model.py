@@ -6,6 +6,7 @@ choosing a production for every hole derives a formula.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from symloss.expr import Call, Constant, Expr, Variable, inputs_of
+from symloss.expr.expression import MAX_HEIGHT
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,12 @@ class Derivation:
         """Nodes of the formula."""
         return self.expression.size
 
+    def walk(self) -> Iterator[Derivation]:
+        """All derivations in prefix order, this one first."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
 
 @dataclass(frozen=True)
 class Grammar:
@@ -182,17 +190,18 @@ def to_json(derivation: Derivation) -> list[Any]:
 def from_json(grammar: Grammar, data: Any) -> Derivation:
     """The derivation of `to_json`'s data. Raises ValueError if it is none of this grammar."""
 
-    def read(item: Any, nonterminal: str) -> Derivation:
-        if not isinstance(item, list) or len(item) < 2 or not isinstance(item[1], list):
-            raise ValueError(f"not a derivation: {item!r}")
-        production = grammar.productions.get(item[0])
-        if production is None or production not in grammar.rules[nonterminal]:
-            raise ValueError(f"'{nonterminal}' has no production {item[0]!r}")
-        if len(item) - 2 != len(production.holes) or len(item[1]) != len(production.random_constants):
-            raise ValueError(f"production {item[0]} is filled wrongly")
-        children = zip(item[2:], production.holes, strict=True)
-        return Derivation(
-            production, tuple(float(c) for c in item[1]), tuple(read(child, hole) for child, hole in children)
-        )
+    def read(item: Any, nonterminal: str, depth: int) -> Derivation:
+        if not isinstance(item, list) or len(item) < 2 or not isinstance(item[1], list) or depth > MAX_HEIGHT:
+            raise ValueError(f"not a derivation from '{nonterminal}'")
+        number, constants, *parts = item
+        production = grammar.productions.get(number) if type(number) is int else None
+        if production is None or all(production is not p for p in grammar.rules[nonterminal]):
+            raise ValueError(f"'{nonterminal}' has no production {number!r}")
+        if len(parts) != len(production.holes) or len(constants) != len(production.random_constants):
+            raise ValueError(f"production {number} is filled wrongly")
+        if not all(isinstance(c, int | float) and math.isfinite(c) for c in constants):
+            raise ValueError(f"production {number} has a constant that is not a finite number")
+        children = (read(part, hole, depth + 1) for part, hole in zip(parts, production.holes, strict=True))
+        return Derivation(production, tuple(float(c) for c in constants), tuple(children))
 
-    return read(data, grammar.start)
+    return read(data, grammar.start, 0)

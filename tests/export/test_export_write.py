@@ -62,23 +62,29 @@ def test_constants_keep_all_their_digits():
 # --- checks that must complain ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", ["torch", "numpy"])
+TAMPERED = {
+    "a constant": (
+        "0.9812345678901234",
+        "0.98123457",
+        "differs from the loss that the search used: its value is",
+    ),
+    "an import of symloss": ("per_sample = v", "import symloss; per_sample = v", "must not import symloss"),
+    "an early end": ("per_sample = v", "raise SystemExit(0); per_sample = v", "cannot be run by itself"),
+    "a missing function": ("def loss", "def lost", "cannot be run by itself"),
+    "torch's mean": ("per_sample.mean()", "per_sample.sum()", "reduction mean"),
+    "NumPy's mean": ("getattr(per_sample, reduction)()", "per_sample.sum()", "reduction mean"),
+    "NumPy's gradient": ("gradient / len(gradient)", "gradient", "its gradient is .* reduction mean"),
+}
+
+
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("0.9812345678901234", "0.98123457", "differs from the loss that the search used: its value is"),
-        (".mean()", ".sum()", "reduction mean"),
-        ("per_sample = values", "import symloss; per_sample = values", "must not import symloss"),
-        ("def loss", "def lost", "cannot be run by itself"),
-        ("per_sample = values", "raise SystemExit(0); per_sample = values", "cannot be run by itself"),
-    ],
+    ("format", "name"),
+    [("torch", "a constant"), ("torch", "an import of symloss"), ("torch", "torch's mean")]
+    + [("numpy", name) for name in TAMPERED if name != "torch's mean"],
 )
-def test_tampered_code_is_refused(format, old, new, message):
+def test_tampered_code_is_refused(format, name):
+    old, new, message = TAMPERED[name]
     text = TARGETS[format].emit(LOSS, Header())
-    if format == "numpy":
-        old, new = (
-            (old, new) if old != ".mean()" else ("getattr(per_sample, reduction)()", "per_sample.sum()")
-        )
     assert old in text
     with pytest.raises(ExportError, match=message):
         verify_code(LOSS, text.replace(old, new), format)
