@@ -30,7 +30,7 @@ from symloss.run import metric_of, start
 from symloss.tasks import Metric, Task
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "discovery.md"
-GRID = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
+GRID = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 FACTOR = 10**0.5
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, resolve
+from symloss.errors import ConfigError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
@@ -162,8 +163,14 @@ class LossSearch:
         """
         from symloss.run import start
 
-        if x is not None:
+        if x is not None or y is not None:
+            if task is not None or x is None or y is None:
+                raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
             task = self._task_from(x, y)
+        elif task is not None:
+            self._refuse(
+                "a task is used as it is", "model", "label_noise", "imbalance", "outliers", "train_size"
+            )
         self.outcome_: Outcome = start(self.config, self.out, task=task)
         found = self.outcome_.task
         header = Header(task=found.name, metric=self.config.metric or found.metric, seed=self.config.seed)
@@ -175,10 +182,17 @@ class LossSearch:
         """The best candidate found by `fit`."""
         return self.candidates_[0]
 
+    def _refuse(self, reason: str, *names: str) -> None:
+        """Raise ConfigError if one of these settings was given: it would have no effect."""
+        for name in names:
+            if getattr(self.config, name) != getattr(SearchConfig(), name):
+                raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
+
     def _task_from(self, x: Any, y: Any) -> Task:
         from symloss.tasks import Corruption, task_from_arrays
 
         c = self.config
+        self._refuse("arrays are used whole", "train_size")
         return task_from_arrays(
             x,
             y,

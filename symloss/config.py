@@ -7,11 +7,12 @@ the command line's own options. Names in tables are joined by dots: `training.st
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -79,9 +80,13 @@ def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     for layer in layers:
         _merge(merged, layer)
     try:
-        return msgspec.convert(merged, SearchConfig)
+        config = msgspec.convert(merged, SearchConfig)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explained(str(error))) from None
+        raise ConfigError(_explained(str(error), merged)) from None
+    for name, value in _leaves(to_settings(config)):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"setting '{name}': expected a finite number, found {value}")
+    return config
 
 
 def _merge(into: Settings, layer: Mapping[str, Any]) -> None:
@@ -96,12 +101,15 @@ def read_config(path: Path) -> Settings:
     """Settings from a `.toml` or `.json` file. A saved run.json serves as well."""
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration '{path}': {error}") from None
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration '{path}': {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"cannot read the configuration '{path}': it is not text in UTF-8") from None
     try:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # both libraries' errors are ValueErrors
-        raise ConfigError(f"'{path}' is not valid {path.suffix.lstrip('.') or 'TOML'}: {error}") from None
+        form = "JSON" if path.suffix == ".json" else "TOML"
+        raise ConfigError(f"'{path}' is not valid {form}: {error}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"'{path}' holds a {type(data).__name__}, expected settings by name")
     found = data.get("config", data)
@@ -126,7 +134,7 @@ def parse_assignments(assignments: Iterable[str]) -> Settings:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -137,23 +145,72 @@ def to_settings(config: SearchConfig) -> Settings:
     return data
 
 
-def _explained(message: str) -> str:
-    """The message of msgspec with the setting's name in our words, and the nearest known name."""
-    unknown = re.match(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?", message)
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table of settings",
+}
+
+
+def _explained(message: str, given: Settings) -> str:
+    """The message of msgspec with the setting's name, what was found, and the nearest known name."""
+    unknown = re.match(r"Object contains unknown field `(.*?)`(?: - at `\$\.?(.*)`)?$", message)
     if unknown:
         name, place = unknown.group(1), unknown.group(2) or ""
         return (
             f"unknown setting '{'.'.join(filter(None, [place, name]))}': {did_you_mean(name, _names(place))}"
         )
-    located = re.match(r"(.*?) - at `\$\.?(.*)`$", message)
-    if located:
-        reason = located.group(1)
-        return f"setting '{located.group(2)}': {reason[0].lower() + reason[1:]}"
-    return f"settings: {message}"
+    located = re.match(r"(.*?)(?:, got .*?)? - at `\$\.?(.*)`$", message)
+    if not located:
+        return f"settings: {message}"
+    reason, setting = located.groups()
+    found = _found(given, setting)
+    if reason.startswith("Invalid enum value"):
+        return f"setting '{setting}': unknown value '{found}': {did_you_mean(str(found), _choices(setting))}"
+    reason = re.sub(r"`(\w+)(?: \| null)?`", lambda m: _WORDS.get(m[1], m[1]), reason)
+    return f"setting '{setting}': {reason[0].lower() + reason[1:]}, found {_shown(found)}"
 
 
-def _names(place: str) -> list[str]:
+def _found(given: Settings, setting: str) -> Any:
+    """The value at a place such as `finalists.factors[0]`."""
+    found: Any = given
+    for part in re.findall(r"\w+", setting):
+        found = found[int(part) if isinstance(found, list | tuple) else part]
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:
+    """Every single value with its name."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from ((f"{name}.{inner}", leaf) for inner, leaf in _leaves(value))
+        elif isinstance(value, list | tuple):
+            yield from ((f"{name}[{index}]", leaf) for index, leaf in enumerate(value))
+        else:
+            yield name, value
+
+
+def _struct(place: str) -> type[Struct]:
+    """The table of settings called `place`; all of them for ''."""
     here: type[Struct] = SearchConfig
     for part in filter(None, place.split(".")):
         here = type(getattr(here(), part))
-    return list(here.__struct_fields__)
+    return here
+
+
+def _names(place: str) -> list[str]:
+    return list(_struct(place).__struct_fields__)
+
+
+def _choices(setting: str) -> list[str]:
+    place, _, name = setting.rpartition(".")
+    (kind,) = [f.type for f in msgspec.structs.fields(_struct(place)) if f.name == name]
+    return [str(choice) for choice in get_args(kind)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Sequence
@@ -16,15 +17,18 @@ import torch
 from symloss import __version__
 from symloss.archive import RunFolder, SavedState
 from symloss.config import SearchConfig, to_settings
-from symloss.errors import ConfigError, RunError
+from symloss.errors import ConfigError, RunError, SymlossError, TaskError
 from symloss.grammar import Grammar, load_grammar, parse_grammar
+from symloss.meta.calibration import Calibration, calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
+from symloss.meta.lockstep import Fleet
+from symloss.meta.training import outputs_on
 from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
 from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
-from symloss.tasks import Corruption, Metric, Task, find_metric, make_task
+from symloss.tasks import Corruption, Metric, Split, Task, find_metric, make_task
 
 DEFAULT_GRAMMARS = {
     Kind.MULTICLASS: "classification",
@@ -57,6 +61,9 @@ class Watcher(Protocol):
     def stage(self, name: str) -> None:
         """Called at every step of work, with what is being done."""
 
+    def calibrated(self, calibration: Calibration) -> None:
+        """Called when known losses have been trained to find a learning rate."""
+
     def generation(self, progress: Progress) -> None:
         """Called after each generation, and after the finalists."""
 
@@ -68,6 +75,9 @@ class Unwatched:
         pass
 
     def stage(self, name: str) -> None:
+        pass
+
+    def calibrated(self, calibration: Calibration) -> None:
         pass
 
     def generation(self, progress: Progress) -> None:
@@ -112,6 +122,19 @@ def metric_of(config: SearchConfig, task: Task) -> Metric:
     return find_metric(config.metric or task.metric, task.kind)
 
 
+def check_metric(metric: Metric, task: Task, seed: int) -> None:
+    """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
+    fleet = Fleet.seeded(task.make_model, [seed], task.train.x.device)
+    for part in ("valid", "test"):
+        split: Split = getattr(task, part)
+        (cost,) = metric.batched(outputs_on(fleet, split), split.y).tolist()
+        if not math.isfinite(cost):
+            raise TaskError(
+                f"metric '{metric.name}' is {cost} for an untrained network on the {part} data, "
+                "expected a finite number; correct the metric or choose another"
+            )
+
+
 def device_of(name: str) -> torch.device:
     """The device called `name`; "auto" is CUDA where there is one. Raises ConfigError if it is not there."""
     if name == "auto":
@@ -122,7 +145,11 @@ def device_of(name: str) -> torch.device:
         raise ConfigError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto") from None
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError(f"device '{name}' was asked for, but no CUDA device is there; use --device cpu")
-    if device.type not in ("cpu", "cuda"):
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device '{name}' is not there: CUDA devices are 0 to {torch.cuda.device_count() - 1}"
+        )
+    if name != "cpu" and device.type != "cuda":
         raise ConfigError(f"device '{name}' is not supported: expected cpu, cuda, cuda:N or auto")
     return device
 
@@ -153,10 +180,11 @@ class SearchRun:
         tuning = self.config.tuning
         if self.config.method == "gp-lfl":
             tuning = msgspec.structs.replace(tuning, steps=0)
+        self.training = self.config.training
         self.evaluator = Evaluator(
             self.task,
             self.metric,
-            self.config.training,
+            self.training,
             tuning,
             self.config.filters,
             self.config.seed,
@@ -186,8 +214,9 @@ class SearchRun:
         """Search to the end, or until `stop` or the time budget says so, then look at the finalists."""
         self.watcher.started(self.config, self.task, self.grammar)
         self._event("started", generation=self._generation, device=str(self.task.train.x.device))
+        self._calibrate()
         stopped = False
-        while self._generation < self.config.generations and not self._out_of_time():
+        while self._generation < self.config.generations and not (self._generation and self._out_of_time()):
             if self.stop():
                 stopped = True
                 break
@@ -200,6 +229,18 @@ class SearchRun:
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
         return Outcome(self.config, self.task, tuple(self.candidates), not stopped, path)
+
+    def _calibrate(self) -> None:
+        """Find the learning rate if none is set. A resumed run does it again, with the same result."""
+        if self.training.learning_rate is not None:
+            return
+        found = calibrate(
+            self.task, self.metric, self.training, self.config.seed, lambda: self.watcher.stage("calibration")
+        )
+        self.training = msgspec.structs.replace(self.training, learning_rate=found.learning_rate)
+        self.evaluator.training = self.training
+        self._event("calibrated", learning_rate=found.learning_rate, baselines=dict(found.baselines))
+        self.watcher.calibrated(found)
 
     def _out_of_time(self) -> bool:
         return self.config.time_budget is not None and self.seconds >= self.config.time_budget
@@ -232,11 +273,12 @@ class SearchRun:
 
     def _confirm(self) -> None:
         """Train the best candidates again with more seeds, more steps and several learning rates."""
-        settings, training = self.config.finalists, self.config.training
+        settings, training = self.config.finalists, self.training
+        assert training.learning_rate is not None
         best = self.ranked[: settings.count]
         if not best:
             return
-        rates = [training.learning_rate * factor for factor in settings.factors]
+        rates = [float(f"{training.learning_rate * factor:.3g}") for factor in settings.factors]
         seeds = [self.config.seed + CONFIRMATION_SEED + i for i in range(settings.seeds)]
         longer_training = longer(training, settings.steps)
         trials = run_trials(
@@ -296,9 +338,10 @@ def start(
     task: search on this task instead of the one that the configuration names.
     """
     given = task is not None
-    task = task if task is not None else task_of(config)
+    task = task.to(device_of(config.device)) if task is not None else task_of(config)
     grammar = load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind])
     run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
+    check_metric(run.metric, task, config.seed)
     if out is not None:
         run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
     return run.run()
@@ -323,7 +366,11 @@ def resume(
         raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {path}")
     folder.cut_back(state)
     if state is not None:
-        run.restore(state, folder.candidates())
+        candidates = folder.candidates()
+        try:
+            run.restore(state, candidates)
+        except (LookupError, TypeError, ValueError, AttributeError, SymlossError) as error:
+            raise RunError(f"'{path / 'state.json'}' is damaged: {type(error).__name__}: {error}") from error
     return run.run()
 
 

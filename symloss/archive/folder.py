@@ -54,6 +54,31 @@ class SavedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finished: bool
 
 
+class TaskRecord(msgspec.Struct, frozen=True):
+    """The task in `run.json`."""
+
+    name: str
+    model: str
+    metric: str
+    notes: list[str]
+
+
+class GrammarRecord(msgspec.Struct, frozen=True):
+    """The grammar in `run.json`."""
+
+    name: str
+    digest: str
+
+
+class RunRecord(msgspec.Struct, frozen=True):
+    """What must be in `run.json`, where more may stand."""
+
+    seed: int
+    task: TaskRecord
+    grammar: GrammarRecord
+    config: dict[str, Any]
+
+
 class RunFolder:
     """A run folder that exists. Make one with `create`, or `open` one."""
 
@@ -64,11 +89,12 @@ class RunFolder:
     def create(cls, path: Path, record: dict[str, Any], grammar_text: str) -> RunFolder:
         """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
         try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise RunError(
-                    f"'{path}' exists and is not empty; choose another --out, "
-                    f"or go on with it: symloss resume {path}"
-                )
+            if path.exists() and not path.is_dir():
+                raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
+            if path.is_dir() and any(path.iterdir()):
+                is_run = (path / "run.json").exists()
+                advice = f", or go on with it: symloss resume {path}" if is_run else ""
+                raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
             path.mkdir(parents=True, exist_ok=True)
             folder = cls(path)
             folder._replace("grammar.grammar", grammar_text.encode())
@@ -92,11 +118,19 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """What was asked for, as in `run.json`."""
-        return self._decode("run.json", self._read("run.json"), dict[str, Any])
+        record = self._decode("run.json", self._read("run.json"), dict[str, Any])
+        try:
+            msgspec.convert(record, RunRecord)
+        except msgspec.ValidationError as error:
+            raise RunError(f"'{self.path / 'run.json'}' is damaged: {error}") from error
+        return record
 
     def grammar_text(self) -> str:
         """The text of the run's grammar."""
-        return self._read("grammar.grammar").decode()
+        try:
+            return self._read("grammar.grammar").decode()
+        except UnicodeDecodeError as error:
+            raise RunError(f"'{self.path / 'grammar.grammar'}' is damaged: it is not UTF-8") from error
 
     def candidates(self) -> list[Candidate]:
         """Every candidate in the order of asking, finalists with their confirmation."""
@@ -108,7 +142,9 @@ class RunFolder:
             try:
                 candidate = from_line(line)
             except SymlossError as error:
-                raise RunError(f"'{self.path / 'candidates.jsonl'}', line {number}: {error}") from error
+                raise RunError(
+                    f"'{self.path / 'candidates.jsonl'}, line {number}' is damaged: {error}"
+                ) from error
             found.append(replace(candidate, confirmation=confirmations.get(line.id)))
         return found
 
@@ -143,10 +179,18 @@ class RunFolder:
         """Drop what an interrupted generation wrote after `state` was saved."""
         path = self.path / "candidates.jsonl"
         length = state.candidates_bytes if state else 0
-        if path.stat().st_size < length:
-            raise RunError(f"'{path}' is shorter than its state.json says; the run cannot be continued")
-        os.truncate(path, length)
-        os.truncate(self.path / "finalists.jsonl", 0)
+        if state is None and any(line.generation for line in self._lines(path.name, CandidateLine)):
+            raise RunError(
+                f"'{self.path}' has candidates of finished generations but no state.json, so it cannot be "
+                f"continued; what was found is still there: symloss show {self.path}"
+            )
+        try:
+            if path.stat().st_size < length:
+                raise RunError(f"'{path}' is shorter than its state.json says; the run cannot be continued")
+            os.truncate(path, length)
+            os.truncate(self.path / "finalists.jsonl", 0)
+        except OSError as error:
+            raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
 
     def write_table(self, candidates: Iterable[Candidate]) -> None:
         """Write `candidates.csv`: the scored candidates, best first."""
@@ -184,19 +228,25 @@ class RunFolder:
 
     def _append(self, name: str, rows: Sequence[Any]) -> None:
         data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-        with (self.path / name).open("ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with (self.path / name).open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RunError(f"cannot write '{self.path / name}': {error.strerror or error}") from error
 
     def _replace(self, name: str, data: bytes) -> None:
         """Write a file so that a reader sees either the old or the new one, never a part."""
         temporary = self.path / f".{name}.new"
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+        except OSError as error:
+            raise RunError(f"cannot write '{self.path / name}': {error.strerror or error}") from error
 
     def _read(self, name: str) -> bytes:
         try:
@@ -205,7 +255,8 @@ class RunFolder:
             raise RunError(f"cannot read '{self.path / name}': {error.strerror or error}") from error
 
     def _lines(self, name: str, row: type[T]) -> list[T]:
-        texts = self._read(name).splitlines()
+        # A line is there once it is ended: a run that died while writing leaves a part of one behind.
+        texts = self._read(name).split(b"\n")[:-1]
         return [self._decode(f"{name}, line {i}", text, row) for i, text in enumerate(texts, start=1)]
 
     def _decode(self, where: str, data: bytes, kind: type[T]) -> T:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from symloss.errors import RunError
 from symloss.expr import format_formula, parse_expression, print_expression
 from symloss.records import (
     SENTENCES,
@@ -69,7 +70,9 @@ def to_line(candidate: Candidate) -> CandidateLine:
 
 
 def from_line(line: CandidateLine) -> Candidate:
-    """The candidate of a line. Raises ExpressionError if a formula cannot be read."""
+    """The candidate of a line. Raises ExpressionError or RunError if it is none."""
+    if line.status is Status.OK and line.fitness is None:
+        raise RunError("a candidate with status 'ok' has no fitness")
     origin = Origin(line.operation, line.parents)
     proposal = Proposal(line.id, parse_expression(line.structure), line.generation, origin)
     loss = SymbolicLoss(parse_expression(line.expression), line.kind, line.reduction)

@@ -84,5 +84,7 @@ def _chosen(run: Path, table: CandidateTable, rank: int | None, id_: int | None)
         raise RunError(f"'{run}' has no scored candidate with id {id_}; see: symloss show {run}")
     position = rank or 1
     if position > len(table):
-        raise RunError(f"'{run}' has {len(table)} scored candidates, rank {position} was asked for")
+        raise RunError(
+            f"'{run}' has {len(table)} scored candidates, found rank {position}; see: symloss show {run}"
+        )
     return table[position - 1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import click
@@ -15,6 +14,7 @@ from rich.text import Text
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.grammar import Grammar
+from symloss.meta.calibration import Calibration
 from symloss.records import Candidate, ranked
 from symloss.run import Progress
 from symloss.tasks import Task
@@ -59,6 +59,12 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{text}" if hours else text
 
 
+def to_beat(calibration: Calibration) -> str:
+    """What known losses reached, in a line."""
+    best = ", ".join(f"{name} {cost:.4g}" for name, cost in calibration.baselines[:3])
+    return f"learning rate {calibration.learning_rate:g}; to beat: {best}"
+
+
 class PlainLines:
     """One line at the start and after each generation, for logs and pipes."""
 
@@ -75,6 +81,9 @@ class PlainLines:
 
     def stage(self, name: str) -> None:
         pass
+
+    def calibrated(self, calibration: Calibration) -> None:
+        click.echo(f"  {to_beat(calibration)}")
 
     def note(self, text: str) -> None:
         click.echo(text)
@@ -100,20 +109,21 @@ class LiveTable:
     """A table of the best candidates by size that is redrawn as the search goes on."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
         self._progress: Progress | None = None
         self._headline = ""
         self._stage = "preparing"
         self._steps = 0
         self._note = ""
-        self._began = time.monotonic()
+        # Last, since rich draws it once at once.
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._draw)
 
     def __enter__(self) -> LiveTable:
         self._live.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._stage = "done" if kind is None else "stopped"
+        if kind is not None:
+            self._stage = "stopped"
         self._live.__exit__(None, None, None)
 
     def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
@@ -122,6 +132,9 @@ class LiveTable:
     def stage(self, name: str) -> None:
         self._steps = self._steps + 1 if name == self._stage else 0
         self._stage = name
+
+    def calibrated(self, calibration: Calibration) -> None:
+        self._headline += f"\n{to_beat(calibration)}"
 
     def note(self, text: str) -> None:
         self._note = text

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from symloss import __version__
-from symloss.errors import SymlossError
+from symloss.errors import SymlossError, did_you_mean
 
 COMMANDS = {
     "search": "Search for a loss function.",
@@ -31,6 +31,13 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command '{args[0]}': {did_you_mean(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -46,10 +53,10 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="symloss")
 def main() -> None:
-    r"""Find loss functions by search and hand them over as code.
+    """Find loss functions by search and hand them over as code.
 
     \b
       symloss search --task digits --label-noise 0.4 --out runs/first
       symloss show runs/first
       symloss export runs/first --format torch
-    """
+    """  # noqa: D301 -- click wants the character \b

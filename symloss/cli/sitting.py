@@ -37,7 +37,12 @@ def _report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path)
         with _polite_interrupts(watcher) as stop, watcher:
             outcome = run(watcher, stop)
     except KeyboardInterrupt:
-        click.echo(f"stopped at once; finished generations are kept. Go on with: symloss resume {folder}")
+        kept = (folder / "run.json").exists()
+        click.echo(
+            f"stopped at once; finished generations are kept. Go on with: symloss resume {folder}"
+            if kept
+            else "stopped at once, before anything was found"
+        )
         raise SystemExit(INTERRUPTED) from None
     if not outcome.complete:
         click.echo(f"stopped; everything is kept in {folder}. Go on with: symloss resume {folder}")

@@ -105,7 +105,8 @@ class Code:
 
     @staticmethod
     def literal(value: float) -> Code:
-        text = repr(float(value))
+        # Python has no literal for infinity; this one overflows to it. An overflowing constant part may be one.
+        text = repr(float(value)).replace("inf", "1e999").replace("nan", "(1e999 - 1e999)")
         return Code(text, _NEGATION if text.startswith("-") else _ATOM, float(value))
 
     def within(self, binding: int) -> str:

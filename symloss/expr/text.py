@@ -70,6 +70,11 @@ def end_of(text: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
+def cut_short(reason: str, length: int = 400) -> str:
+    """`reason`, or its beginning: names in a hostile text may be as long as the text."""
+    return reason if len(reason) <= length else f"{reason[:length]}..."
+
+
 _TERMINALS = {"NUMBER": "a number", "NAME": "a name", "INT": "a whole number", "$END": "the end"}
 _HINTS = {
     "/": "; division is written aq(a, b) or a * inv(b)",
@@ -90,8 +95,7 @@ def describe_unexpected(error: lark.exceptions.UnexpectedInput, parser: lark.Lar
     elif isinstance(error, lark.exceptions.UnexpectedToken):
         expected = set(error.accepts or ())
         if error.token.type != "$END":
-            shown = error.token if len(error.token) <= 40 else f"{error.token[:40]}..."
-            found, hint = f"unexpected '{shown}'", _HINTS.get(str(error.token), "")
+            found, hint = f"unexpected '{cut_short(error.token, 40)}'", _HINTS.get(str(error.token), "")
     return found + (hint or _expected(expected, parser))
 
 
@@ -116,7 +120,7 @@ def build_expression(tree: lark.Tree[Any], text: str) -> Expr:
         except ExpressionError as error:
             line, column = node.meta.line, node.meta.column
             raise ExpressionError(
-                f"formula, line {line}, column {column}: {error}\n{pointed_at(text, line, column)}"
+                f"formula, line {line}, column {column}: {cut_short(str(error))}\n{pointed_at(text, line, column)}"
             ) from None
     return done[id(tree)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from symloss.errors import GrammarError, did_you_mean
@@ -32,7 +33,7 @@ def load_grammar(name_or_path: str | Path) -> Grammar:
     if text in shipped_grammars():
         return read_grammar(grammar_folder() / f"{text}{SUFFIX}")
     path = Path(name_or_path)
-    if not path.exists() and path.suffix != SUFFIX and len(path.parts) == 1:
+    if not os.path.exists(path) and path.suffix != SUFFIX and len(path.parts) == 1:
         raise GrammarError(
             f"no grammar '{text}', and no file of that name: {did_you_mean(text, shipped_grammars())}"
         )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from symloss.errors import GrammarError, did_you_mean, pointed_at
 from symloss.expr import INPUTS, OPERATORS
-from symloss.expr.text import EXPRESSION_RULES, describe_unexpected, end_of
+from symloss.expr.text import EXPRESSION_RULES, cut_short, describe_unexpected, end_of
 from symloss.grammar.model import Grammar, Production
 from symloss.grammar.resolve import Alternative, Rule, check_possible, check_used, resolve
 from symloss.grammar.template import (
@@ -110,11 +110,12 @@ def parse_grammar(text: str, source: str = "grammar") -> Grammar:
     try:
         return _grammar(text, source)
     except Fault as fault:
+        reason = cut_short(fault.reason)
         if fault.place is None:
-            raise GrammarError(f"{source}: {fault.reason}") from None
+            raise GrammarError(f"{source}: {reason}") from None
         line, column = fault.place.line, fault.place.column
         shown = pointed_at(text, line, column)
-        raise GrammarError(f"{source}:{line}:{column}: {fault.reason}\n{shown}") from None
+        raise GrammarError(f"{source}:{line}:{column}: {reason}\n{shown}") from None
 
 
 def _grammar(text: str, source: str) -> Grammar:

@@ -144,6 +144,7 @@ class Evaluator:
     def _costs(self, expressions: Sequence[Expr]) -> list[tuple[float, ...]]:
         """Validation costs of each loss, one for each seed."""
         seeds = [self.seed + index for index in range(self.training.seeds)]
+        assert self.training.learning_rate is not None, "a learning rate must have been calibrated"
         jobs = [Job(expr, seed, self.training.learning_rate) for expr in expressions for seed in seeds]
         tick = lambda: self.tick("training")  # noqa: E731
         scored = train_and_score(

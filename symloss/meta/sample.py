@@ -63,15 +63,26 @@ def reference_gradient(sample: Sample) -> Tensor:
     return (predictions[sample.kind] - sample.targets) / len(sample.targets)
 
 
+def typical_size(gradients: Tensor) -> Tensor:
+    """Size of gradients (losses, n, outputs): (losses,), the median over samples of their Euclidean norm.
+
+    Not the mean, which a few outliers among the targets would decide. Where most samples have no gradient
+    at all, the root mean square of the norms stands in.
+    """
+    norms = gradients.norm(dim=-1)
+    median, mean = norms.median(dim=1).values, norms.square().mean(dim=1).sqrt()
+    return torch.where(median > 0, median, mean)
+
+
 def normalised(expressions: Sequence[Expr], sample: Sample) -> list[Expr]:
     """Each loss times the positive constant that makes its gradient on `sample` as large as the reference.
 
-    Large in the root mean square. A loss without a finite, non-zero gradient is returned unchanged.
+    A loss without a finite, non-zero gradient is returned unchanged.
     """
     if not expressions:
         return []
-    wanted = reference_gradient(sample).square().mean().sqrt().item()
-    sizes = sample.gradients(expressions).square().mean(dim=(1, 2)).sqrt().tolist()
+    wanted = typical_size(reference_gradient(sample)[None]).item()
+    sizes = typical_size(sample.gradients(expressions)).tolist()
     return [
         _times(expr, wanted / size) if 0 < size < float("inf") else expr
         for expr, size in zip(expressions, sizes, strict=True)

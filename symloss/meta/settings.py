@@ -19,17 +19,17 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Training of a base model under a candidate: mini-batch SGD as in torch.optim.SGD.
 
     steps:        optimiser steps. batch_size: samples per step.
-    learning_rate, momentum, nesterov, weight_decay: of SGD.
+    learning_rate: of SGD; None takes the one that suits known losses best on this task (see `calibration`).
+                  Too high a rate ranks losses by how they survive it, not by what they are good for.
+    momentum, nesterov, weight_decay: of SGD.
     seeds:        networks per candidate, each with its own initial weights; fitness is their mean.
-                  Few steps at a low rate rank losses much as long training at its best rate does; a high
-                  rate ranks them by how they behave when it is too high.
     normalise:    scale each loss so that its gradient at the start is as large as that of cross-entropy
                   (mean squared error for regression): one learning rate then suits all candidates.
     """
 
     steps: Count = 250
     batch_size: Count = 128
-    learning_rate: Positive = 0.01
+    learning_rate: Positive | None = None
     momentum: Annotated[float, Meta(ge=0, lt=1)] = 0.9
     nesterov: bool = True
     weight_decay: NotNegative = 0.0

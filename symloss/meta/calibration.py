@@ -1,0 +1,47 @@
+"""The learning rate at which candidates are compared, found before the search by training known losses.
+
+Ranking losses at a rate that suits none of them says little: too high a rate ranks them by how they survive
+it. So a few handcrafted losses, scaled like every candidate, are trained at a grid of rates, and the rate of
+the best of them on validation data is taken. Their scores are also what the search has to beat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from symloss.losses.catalogue import CATALOGUE
+from symloss.meta.confirm import best_rate, run_trials
+from symloss.meta.sample import normalised, untrained_sample
+from symloss.meta.settings import Training
+from symloss.meta.workers import one_thread
+from symloss.tasks.metrics import Metric
+from symloss.tasks.task import Task
+
+RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
+SAMPLE = 100
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """learning_rate: the chosen one. baselines: name and validation cost of each known loss, best first."""
+
+    learning_rate: float
+    baselines: tuple[tuple[str, float], ...]
+
+
+def calibrate(
+    task: Task, metric: Metric, training: Training, seed: int, tick: Callable[[], None] | None = None
+) -> Calibration:
+    """Train the catalogue's losses for this kind of task at `RATES` as candidates will be trained."""
+    rows = [row for row in CATALOGUE.values() if task.kind in row.kinds]
+    losses = [row.expression for row in rows]
+    with one_thread():
+        if training.normalise:
+            losses = normalised(losses, untrained_sample(task, SAMPLE, seed))
+        seeds = [seed + i for i in range(training.seeds)]
+        trials = run_trials(task, metric, losses, [RATES] * len(losses), seeds, training, tick)
+    best = [best_rate(trials, position) for position in range(len(losses))]
+    rate, _ = min(best, key=lambda pair: (pair[1], pair[0]))
+    costs = sorted(((row.name, cost) for row, (_, cost) in zip(rows, best, strict=True)), key=lambda c: c[1])
+    return Calibration(rate, tuple(costs))
