@@ -1,6 +1,6 @@
 """Does the search find losses that beat the standard ones when all are treated alike?
 
-    python -m benchmarks.discovery            # about ten minutes on two cores; writes docs/discovery.md
+    python -m benchmarks.discovery            # about ten minutes on two cores; writes docs/ and exported/
     python -m benchmarks.discovery --quick    # the same on a small scale, prints only
 
 Protocol. The search runs with its defaults. Its best candidate and every baseline then get the same grid of
@@ -22,22 +22,27 @@ from scipy import stats
 
 from benchmarks.machine import machine
 from symloss.config import SearchConfig
+from symloss.export import Header, write_export
+from symloss.export.targets import TARGETS
 from symloss.expr import Expr, format_formula
 from symloss.losses.catalogue import handcrafted
 from symloss.meta.confirm import best_rate, run_trials
 from symloss.meta.settings import Training
-from symloss.run import metric_of, start
+from symloss.run import Outcome, metric_of, start
 from symloss.tasks import Metric, Task
 
-REPORT = Path(__file__).resolve().parent.parent / "docs" / "discovery.md"
+TOP = Path(__file__).resolve().parent.parent
+REPORT = TOP / "docs" / "discovery.md"
+EXPORTED = TOP / "exported"
 GRID = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 FACTOR = 10**0.5
 
 
 @dataclass(frozen=True)
 class Case:
-    """A search and the losses that it has to beat, the first of which is the one to beat."""
+    """A search and the losses that it has to beat. Its winner is exported under `name`."""
 
+    name: str
     title: str
     config: SearchConfig
     baselines: tuple[str, ...]
@@ -45,11 +50,13 @@ class Case:
 
 CASES = [
     Case(
+        "digits_label_noise",
         "digits, 40 % symmetric label noise",
         SearchConfig(task="digits", label_noise=0.4),
         ("cross-entropy", "generalised-cross-entropy", "brier", "focal"),
     ),
     Case(
+        "diabetes_outliers",
         "diabetes, 20 % gross outliers in the training targets",
         SearchConfig(task="diabetes", outliers=0.2),
         ("mse", "mae", "huber", "cauchy"),
@@ -101,11 +108,21 @@ def paired_p(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(stats.wilcoxon(difference, zero_method="zsplit").pvalue)
 
 
-def run_case(case: Case, training: Training, choosing: range, fresh: range) -> list[str]:
+def export(case: Case, outcome: Outcome) -> None:
+    """Write the winner of a search into exported/."""
+    best = outcome.ranked[0]
+    header = Header(task=case.title, metric=metric_of(case.config, outcome.task).name, seed=case.config.seed)
+    for name, target in TARGETS.items():
+        write_export(best, EXPORTED / f"{case.name}{target.suffix}", name, header=header, overwrite=True)
+
+
+def run_case(case: Case, training: Training, choosing: range, fresh: range, keep: bool) -> list[str]:
     """Search, judge, and report as Markdown."""
     began = time.monotonic()
     outcome = start(case.config)
     seconds = time.monotonic() - began
+    if keep:
+        export(case, outcome)
     task, metric = outcome.task, metric_of(case.config, outcome.task)
     best = outcome.ranked[0]
     losses = [("discovered", best.loss.expression)]
@@ -149,6 +166,7 @@ def main() -> None:
         (range(101, 103), range(201, 204)) if options.quick else (range(101, 106), range(201, 211))
     )
     cases = CASES if options.case is None else [CASES[options.case]]
+    keep = not options.quick and options.case is None
     lines = [
         "# Discovered losses against standard ones",
         "",
@@ -160,9 +178,9 @@ def main() -> None:
         "",
     ]
     for case in cases:
-        lines += run_case(case, training, choosing, fresh)
+        lines += run_case(case, training, choosing, fresh, keep)
         print("\n".join(lines), flush=True)
-    if not options.quick and options.case is None:
+    if keep:
         REPORT.write_text("\n".join(lines), encoding="utf-8")
 
 

@@ -364,13 +364,13 @@ def resume(
     state = folder.state()
     if state is not None and state.finished:
         raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {path}")
-    folder.cut_back(state)
     if state is not None:
-        candidates = folder.candidates()
+        candidates = folder.candidates(state)
         try:
             run.restore(state, candidates)
         except (LookupError, TypeError, ValueError, AttributeError, SymlossError) as error:
             raise RunError(f"'{path / 'state.json'}' is damaged: {type(error).__name__}: {error}") from error
+    folder.cut_back(state)  # only now, so that a run that cannot go on is left as it is
     return run.run()
 
 

@@ -132,13 +132,18 @@ class RunFolder:
         except UnicodeDecodeError as error:
             raise RunError(f"'{self.path / 'grammar.grammar'}' is damaged: it is not UTF-8") from error
 
-    def candidates(self) -> list[Candidate]:
-        """Every candidate in the order of asking, finalists with their confirmation."""
+    def candidates(self, state: SavedState | None = None) -> list[Candidate]:
+        """Every candidate in the order of asking, finalists with their confirmation.
+
+        With `state` only those that were there when it was saved, none of them a finalist yet.
+        """
         confirmations = {
-            line.id: confirmation_of(line) for line in self._lines("finalists.jsonl", FinalistLine)
+            line.id: confirmation_of(line)
+            for line in self._lines("finalists.jsonl", FinalistLine, 0 if state else None)
         }
+        length = state.candidates_bytes if state else None
         found = []
-        for number, line in enumerate(self._lines("candidates.jsonl", CandidateLine), start=1):
+        for number, line in enumerate(self._lines("candidates.jsonl", CandidateLine, length), start=1):
             try:
                 candidate = from_line(line)
             except SymlossError as error:
@@ -176,7 +181,7 @@ class RunFolder:
         return self._decode("state.json", self._read("state.json"), SavedState)
 
     def cut_back(self, state: SavedState | None) -> None:
-        """Drop what an interrupted generation wrote after `state` was saved."""
+        """Drop what an interrupted generation wrote after `state` was saved: call this before going on."""
         path = self.path / "candidates.jsonl"
         length = state.candidates_bytes if state else 0
         if state is None and any(line.generation for line in self._lines(path.name, CandidateLine)):
@@ -185,8 +190,6 @@ class RunFolder:
                 f"continued; what was found is still there: symloss show {self.path}"
             )
         try:
-            if path.stat().st_size < length:
-                raise RunError(f"'{path}' is shorter than its state.json says; the run cannot be continued")
             os.truncate(path, length)
             os.truncate(self.path / "finalists.jsonl", 0)
         except OSError as error:
@@ -254,9 +257,15 @@ class RunFolder:
         except OSError as error:
             raise RunError(f"cannot read '{self.path / name}': {error.strerror or error}") from error
 
-    def _lines(self, name: str, row: type[T]) -> list[T]:
+    def _lines(self, name: str, row: type[T], length: int | None = None) -> list[T]:
+        """The rows of a file, or of its first `length` bytes."""
+        data = self._read(name)
+        if len(data) < (length or 0):
+            raise RunError(
+                f"'{self.path / name}' is shorter than its state.json says; the run cannot be continued"
+            )
         # A line is there once it is ended: a run that died while writing leaves a part of one behind.
-        texts = self._read(name).split(b"\n")[:-1]
+        texts = data[:length].split(b"\n")[:-1]
         return [self._decode(f"{name}, line {i}", text, row) for i, text in enumerate(texts, start=1)]
 
     def _decode(self, where: str, data: bytes, kind: type[T]) -> T:

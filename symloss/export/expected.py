@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,17 +36,6 @@ def expected(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, reduction: st
 def _labels(batch: Batch, dtype: torch.dtype) -> Tensor:
     labels = torch.from_numpy(batch.labels)
     return labels.to(dtype) if labels.is_floating_point() else labels
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: on arrays as small as these, waiting for a second one takes far longer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @dataclass(frozen=True)

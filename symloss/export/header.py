@@ -19,6 +19,7 @@ class Header:
     """Where a loss comes from. Facts left empty are not written.
 
     fitness:  the metric's value on validation data that the search reached.
+    learning_rate: the best of those tried with this loss, a place to start from.
     rounding: what rounding the constants cost, in a sentence.
     verified: the verdict of the check of this file, in a sentence; `write` fills it in.
     """
@@ -27,6 +28,7 @@ class Header:
     task: str = ""
     metric: str = ""
     fitness: float | None = None
+    learning_rate: float | None = None
     seed: int | None = None
     version: str = __version__
     rounding: str = ""

@@ -25,6 +25,7 @@ from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
 from symloss.export.targets import target_named
 from symloss.records import SymbolicLoss
+from symloss.workers import one_thread
 
 TIME_LIMIT = 120.0
 """Seconds that the exported code may take, importing its library included."""
@@ -103,7 +104,7 @@ def verify_code(
     """Execute `text` and compare. Raises ExportError with the first difference, or why it did not run."""
     wanted = checks(loss, target_named(format).dtypes)
     results = execute(text, format, inputs_of(wanted), time_limit, memory_limit)
-    with expected.one_thread():
+    with one_thread():
         return compare(loss, format, wanted, results)
 
 

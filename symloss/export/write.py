@@ -68,7 +68,10 @@ def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLo
         return source, header
     candidate = source.id if header.candidate is None else header.candidate
     fitness = source.score.fitness if header.fitness is None else header.fitness
-    return source.loss, replace(header, candidate=candidate, fitness=fitness)
+    rate = header.learning_rate
+    if rate is None and source.confirmation is not None:
+        rate = source.confirmation.learning_rate
+    return source.loss, replace(header, candidate=candidate, fitness=fitness, learning_rate=rate)
 
 
 def _code(text: str) -> str:

@@ -105,7 +105,7 @@ class Code:
 
     @staticmethod
     def literal(value: float) -> Code:
-        # Python has no literal for infinity; this one overflows to it. An overflowing constant part may be one.
+        # Python has no literal for infinity, which a constant part may overflow to; 1e999 does so too.
         text = repr(float(value)).replace("inf", "1e999").replace("nan", "(1e999 - 1e999)")
         return Code(text, _NEGATION if text.startswith("-") else _ATOM, float(value))
 

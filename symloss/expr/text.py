@@ -119,9 +119,8 @@ def build_expression(tree: lark.Tree[Any], text: str) -> Expr:
             done[id(node)] = _build_node(node, arguments)
         except ExpressionError as error:
             line, column = node.meta.line, node.meta.column
-            raise ExpressionError(
-                f"formula, line {line}, column {column}: {cut_short(str(error))}\n{pointed_at(text, line, column)}"
-            ) from None
+            reason = f"{cut_short(str(error))}\n{pointed_at(text, line, column)}"
+            raise ExpressionError(f"formula, line {line}, column {column}: {reason}") from None
     return done[id(tree)]
 
 

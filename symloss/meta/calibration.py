@@ -14,9 +14,9 @@ from symloss.losses.catalogue import CATALOGUE
 from symloss.meta.confirm import best_rate, run_trials
 from symloss.meta.sample import normalised, untrained_sample
 from symloss.meta.settings import Training
-from symloss.meta.workers import one_thread
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
+from symloss.workers import one_thread
 
 RATES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 SAMPLE = 100

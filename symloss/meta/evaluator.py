@@ -15,10 +15,10 @@ from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sam
 from symloss.meta.settings import Filters, Training, Tuning
 from symloss.meta.training import Job, chunks, train_and_score
 from symloss.meta.tuning import tune, with_weights
-from symloss.meta.workers import one_thread
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
+from symloss.workers import one_thread
 
 
 @dataclass

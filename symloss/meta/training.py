@@ -14,9 +14,9 @@ from symloss.losses.entry import targets_of
 from symloss.losses.population import Population
 from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, seeded_model
 from symloss.meta.settings import Training
-from symloss.meta.workers import in_parallel
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
+from symloss.workers import in_parallel
 
 T = TypeVar("T")
 

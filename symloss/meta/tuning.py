@@ -28,9 +28,9 @@ from symloss.losses.population import Population
 from symloss.meta.lockstep import BatchOrder, Parameters, seeded_model
 from symloss.meta.settings import Tuning
 from symloss.meta.training import chunks
-from symloss.meta.workers import in_parallel
 from symloss.records import Kind
 from symloss.tasks.task import Task
+from symloss.workers import in_parallel
 
 TUNED_AT_ONCE = 12
 """Candidates that share the forward passes of tuning; the rest goes to other threads."""

@@ -39,7 +39,7 @@ class Generator:
     def ramped(self) -> Derivation:
         """A formula by ramped half-and-half: a random height limit, half of them full."""
         low, high = self.grammar.initial_height
-        least = self._reach.height(self.grammar.start, self.grammar.required)
+        least = self._reach.height(self.grammar.start, self.grammar.required, self.grammar.max_size)
         height = max(self._rng.randint(low, high), least)
         room = Room(height, self.grammar.max_size, self.grammar.required)
         return self.draw(self.grammar.start, room, self._rng.random() < 0.5)
@@ -57,10 +57,7 @@ class Generator:
 
     def fits(self, nonterminal: str, room: Room) -> bool:
         """Whether some derivation of `nonterminal` fits into `room`."""
-        return (
-            self._reach.height(nonterminal, room.required) <= room.height
-            and self._reach.size(nonterminal, room.required) <= room.size
-        )
+        return self._reach.size(nonterminal, room.required, room.height) <= room.size
 
     def _possible(self, production: Production, room: Room) -> bool:
         return bool(self._assignments(production, room))
@@ -83,15 +80,14 @@ class Generator:
             return False
         size = production.own_size
         for hole, depth, share in zip(production.holes, production.hole_depths, shares, strict=True):
-            if self._reach.height(hole, share) + depth > room.height:
-                return False
-            size += self._reach.size(hole, share)
+            size += self._reach.size(hole, share, room.height - depth)
         return size <= room.size
 
     def _children(self, production: Production, room: Room, full: bool) -> tuple[Derivation, ...]:
         shares = self._rng.choice(self._assignments(production, room))
         # Each child may use what is left when the others take the least they need.
-        least = [self._reach.size(h, s) for h, s in zip(production.holes, shares, strict=True)]
+        parts = zip(production.holes, production.hole_depths, shares, strict=True)
+        least = [self._reach.size(hole, share, room.height - depth) for hole, depth, share in parts]
         spare = room.size - production.own_size - sum(least)
         children = []
         for hole, depth, share, need in zip(

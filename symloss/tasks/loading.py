@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from symloss.errors import TaskError, did_you_mean
+from symloss.errors import SymlossError, TaskError, did_you_mean
 
 FORMS = "path/to/file.py:function or package.module:function"
 
@@ -60,6 +60,8 @@ def call_user(function: Callable[..., Any], label: str, advice: str, *arguments:
     """
     try:
         return function(*arguments)
+    except SymlossError:
+        raise  # a sentence for the user already, such as that of a task whose data cannot be used
     except _FAILURES as error:
         code = getattr(function, "__code__", None)
         file = code.co_filename if code else None

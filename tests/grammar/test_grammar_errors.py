@@ -64,7 +64,7 @@ MISTAKES = [  # text, line:column or "" for the file as a whole, words of the an
     ("height 1-2, at most 4\nloss = p - y", "1:9", "unexpected"),
     ("height 2, at most 4\nloss = p - y", "1:9", "unexpected ',', expected '..'"),
     ("size at most 0\nloss = p - y", "1:1", "a size from 1 to 1000"),
-    ("size 20\nloss = p - y", "1:6", "expected 'at'"),
+    ("size 20\nloss = p - y", "1:6", "unexpected '20', expected '=' or 'at'"),
     ("loss = p - y [0]", "1:14", "a weight must lie between"),
     ("loss = p - y [-1]", "1:14", "a weight must lie between"),
     ("loss = p - y [1e999]", "1:14", "a weight must lie between"),

@@ -8,11 +8,11 @@ import re
 from collections import defaultdict
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import derivations, expressions, grammars, law
 
-from symloss.expr import PREDICTION, TARGET, Call, Constant, call, parse_expression
+from symloss.expr import PREDICTION, TARGET, Call, Constant, call, parse_expression, walk
 from symloss.grammar import (
     Derivation,
     Hole,
@@ -41,12 +41,21 @@ def test_what_is_drawn_is_admitted_derived_and_stored(grammar, data):
     assert from_json(grammar, json.loads(json.dumps(to_json(drawn)))) == drawn
 
 
+UNTYPED = load_grammar("evomal")  # its formulas are those made of its operators, the inputs, 1 and -1
+OWN = {p.template.operator for p in UNTYPED.rules["real"] if isinstance(p.template, TemplateCall)}
+UNITS = (Constant(1.0), Constant(-1.0))
+
+
 @law
-@given(grammars(), expressions(max_leaves=4))
-def test_a_derivation_always_spells_the_formula_it_was_asked_for(grammar, expr):
-    found = derive(grammar, expr)
-    assume(found is not None)
-    assert found.expression == expr
+@given(expressions(values=st.sampled_from([1.0, -1.0]), operators=sorted(OWN)) | expressions(max_leaves=3))
+def test_derive_finds_a_derivation_exactly_where_there_is_one(expr):
+    derivable = all(
+        node.operator in OWN if isinstance(node, Call) else node in (PREDICTION, TARGET, *UNITS)
+        for node in walk(expr)
+    )
+    found = derive(UNTYPED, expr)
+    assert (found is not None) == derivable
+    assert found is None or found.expression == expr
 
 
 @law
@@ -110,6 +119,12 @@ def test_low_and_small_are_not_promised_at_once():
     assert reach.size("loss", both, height=-1) == NEVER
 
 
+def test_a_deep_hole_takes_its_depth_from_the_room():
+    reach = reach_of(parse_grammar("height 3..3, at most 4\nloss = tanh(tanh(a))\na = p - y | p"))
+    assert [reach.size("loss", frozenset(["target"]), height) for height in range(4)] == [NEVER] * 3 + [5]
+    assert [reach.size("loss", frozenset(), height) for height in range(4)] == [NEVER] * 2 + [3] * 2
+
+
 def test_reach_knows_what_cannot_occur():
     grammar = parse_grammar("height 1..2, at most 4\nloss = p - a\na = y | tanh(y)")
     reach = compute_reach(grammar.rules, grammar.required, 4)
@@ -152,10 +167,14 @@ def test_random_constants_follow_their_distribution_and_seed(constant):
 
 
 def test_constants_match_numbers_exactly_and_random_ones_always():
-    grammar = parse_grammar("height 2..2, at most 4\nloss = 2 * (p - y) | uniform(0, 1) + (p - y)")
+    grammar = parse_grammar(
+        "height 2..2, at most 4\nloss = 2 * (p - y) | uniform(0, 1) + (p - y)"
+        "| aq(p - y, uniform(0, 1) * normal(0, 1))"
+    )
     assert derive(grammar, parse_expression("2 * (p - y)")).constants == ()
     assert derive(grammar, parse_expression("2.5 * (p - y)")) is None
     assert derive(grammar, parse_expression("7.5 + (p - y)")).constants == (7.5,)
+    assert derive(grammar, parse_expression("aq(p - y, 3 * 4)")).constants == (3.0, 4.0)
     assert derive(grammar, parse_expression("p + (p - y)")) is None
 
 

@@ -84,6 +84,8 @@ KNOWN = [  # grammar, loss, formula, choices that it may take
     ("classification", "symmetric cross-entropy", "y * (-log(p) + 0.5 * (1 - pow(p, 1)))", 9),
     ("classification", "symmetric cross-entropy, all classes", "y * -log(p) + 0.5 * abs(y - p)", 7),
     ("classification", "Taylor cross-entropy", "y * ((1 - pow(p, 1)) + 0.5 * pow(1 - p, 2))", 9),
+    ("classification", "label smoothing", "y * -log(p) + 0.1 * -log(p)", 6),
+    ("classification", "sparse label smoothing", "y * (-log(p) + 0.1 * -log(1 - p))", 5),
     # Holds the confidence at 1 / 1.1 and so acts like label smoothing (Raymond et al., 2209.08907).
     ("classification", "absolute cross-entropy", "abs(log(1.1 * y * p))", 2),
     ("regression", "squared error", "square(p - y)", 2),
@@ -141,7 +143,10 @@ def test_an_installed_package_finds_its_grammars(tmp_path):
     package = Path(symloss.__file__).parent
     shutil.copytree(package, tmp_path / "symloss", ignore=shutil.ignore_patterns("__pycache__", "grammars"))
     shutil.copytree(grammar_folder(), tmp_path / "symloss" / "grammars")
-    code = "from symloss.grammar import *; print(grammar_folder(), shipped_grammars(), load_grammar('evomal').name)"
+    code = (
+        "from symloss.grammar import *;"
+        "print(grammar_folder(), shipped_grammars(), load_grammar('evomal').name)"
+    )
     environment = {"PYTHONPATH": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-c", code],

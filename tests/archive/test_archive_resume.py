@@ -1,0 +1,151 @@
+"""A search that was stopped, wherever it was stopped, ends with the files of one that was not."""
+
+import json
+import shutil
+
+import pytest
+
+from symloss.config import resolve
+from symloss.errors import RunError
+from symloss.run import resume, start
+
+SETTINGS = {
+    "task": "diabetes",
+    "model": "linear",
+    "population": 4,
+    "generations": 3,
+    "training": {"steps": 10, "learning_rate": 0.05},
+    "tuning": {"steps": 2},
+    "finalists": {"count": 2, "seeds": 2},
+}
+COMPARED = ("candidates.jsonl", "candidates.csv", "finalists.jsonl", "grammar.grammar", "run.json")
+
+
+def stop_after(generations):
+    """Asked before each generation, says yes once so many are finished."""
+    asked = iter([*[False] * generations, True])
+    return lambda: next(asked)
+
+
+def files(folder):
+    return {name: (folder / name).read_bytes() for name in COMPARED}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nothing interrupted; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    assert start(resolve(SETTINGS), folder).complete
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stopped_once(tmp_path_factory):
+    """The folder of a run that was stopped after its first generation; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "stopped"
+    assert not start(resolve(SETTINGS), folder, stop=stop_after(1)).complete
+    return folder
+
+
+@pytest.fixture
+def stopped(stopped_once, tmp_path):
+    return shutil.copytree(stopped_once, tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("generations", [0, 2])
+def test_a_stopped_run_ends_like_one_left_alone(whole, tmp_path, generations):
+    folder = tmp_path / "run"
+    outcome = start(resolve(SETTINGS), folder, stop=stop_after(generations))
+    assert (outcome.complete, len(outcome.candidates)) == (False, 4 * generations)
+    assert (folder / "finalists.jsonl").read_bytes() == b""
+    ended = resume(folder)
+    assert ended.complete
+    assert files(folder) == files(whole)
+
+
+def test_a_run_can_be_stopped_again_and_again(whole, stopped):
+    assert not resume(stopped, stop=stop_after(1)).complete
+    assert not resume(stopped, stop=stop_after(0)).complete
+    assert resume(stopped).complete
+    assert files(stopped) == files(whole)
+
+
+def append(name, data):
+    def write(folder, whole):
+        with (folder / name).open("ab") as file:
+            file.write(data)
+
+    return write
+
+
+def next_generation_written(folder, whole):
+    """Killed after the candidates of a generation, before the state that counts them."""
+    shutil.copy(whole / "candidates.jsonl", folder / "candidates.jsonl")
+    shutil.copy(whole / "candidates.csv", folder / "candidates.csv")
+
+
+def finalists_written(folder, whole):
+    """Killed between the finalists and the end."""
+    shutil.copy(whole / "finalists.jsonl", folder / "finalists.jsonl")
+
+
+def cut_in_the_middle(folder, whole):
+    text = (whole / "candidates.jsonl").read_bytes()
+    (folder / "candidates.jsonl").write_bytes(text[: len(text) - 40])
+
+
+@pytest.mark.parametrize(
+    "accident",
+    [
+        append("candidates.jsonl", b'{"id":5,"generation":1,"sta'),
+        append("candidates.jsonl", b"\x00\x00\xff\n\n[]\n"),
+        append("finalists.jsonl", b'{"id":'),
+        append(".state.json.new", b'{"gener'),
+        cut_in_the_middle,
+        next_generation_written,
+        finalists_written,
+    ],
+    ids=["torn line", "garbage", "torn finalist", "torn state", "cut", "uncounted", "finalists"],
+)
+def test_what_was_written_after_the_last_state_is_cut_off(whole, stopped, accident):
+    accident(stopped, whole)
+    assert resume(stopped).complete
+    assert files(stopped) == files(whole)
+
+
+def test_the_comparison_sees_a_different_search(whole, tmp_path):
+    folder = tmp_path / "run"
+    start(resolve(SETTINGS, {"seed": 1}), folder)
+    different = {name for name in COMPARED if files(folder)[name] != files(whole)[name]}
+    assert different == set(COMPARED) - {"grammar.grammar"}
+
+
+def test_random_search_can_be_resumed(tmp_path):
+    config = resolve(SETTINGS, {"method": "random", "tuning": {"steps": 0}})
+    start(config, tmp_path / "whole")
+    start(config, tmp_path / "run", stop=stop_after(1))
+    resume(tmp_path / "run")
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_a_calibrated_learning_rate_is_found_again(tmp_path):
+    config = resolve(SETTINGS, {"generations": 2, "training": {"learning_rate": None, "steps": 3}})
+    start(config, tmp_path / "whole")
+    start(config, tmp_path / "run", stop=stop_after(1))
+    resume(tmp_path / "run")
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_sittings_are_told_in_the_events(whole, stopped):
+    resume(stopped)
+    events = [json.loads(line) for line in (stopped / "events.jsonl").read_text().splitlines()]
+    told = [event["event"] for event in events if event["event"] != "generation"]
+    assert told == ["started", "stopped", "started", "finished"]
+    assert [e["generation"] for e in events if e["event"] == "generation"] == [1, 2, 3]
+
+
+def test_a_finished_run_is_not_touched(whole):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    with pytest.raises(RunError, match="is finished; look at it with: symloss show"):
+        resume(whole)
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before

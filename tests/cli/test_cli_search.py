@@ -1,0 +1,191 @@
+"""From a search to code: what the three commands print and keep."""
+
+import json
+import math
+import re
+import runpy
+import signal
+
+import pytest
+import torch
+from cli_helpers import contents, process, succeed, symloss
+
+from symloss import load_run
+from symloss.expr import parse_expression
+
+COMPARED = ("candidates.jsonl", "candidates.csv", "finalists.jsonl")
+"""Files of a run that depend on the command and the seed alone."""
+
+
+def test_a_search_prints_a_line_for_each_generation(tmp_path):
+    lines = succeed(f"search TINY --out {tmp_path / 'run'}").splitlines()
+    assert lines[0] == "evomal on digits (linear, error), grammar classification, cpu"
+    told = [line for line in lines if line.startswith("generation ")]
+    assert [line.split()[1] for line in told] == ["1/2", "2/2"]
+    assert all(re.search(r" \d+ candidates  \d+\.\d/s  \d\d:\d\d left  best ", line) for line in told)
+    assert lines[-1].split() == ["symloss", "export", str(tmp_path / "run"), "--format", "torch"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_a_terminal_gets_a_live_table(tmp_path):
+    shown = succeed(f"search TINY --out {tmp_path / 'run'}", FORCE_COLOR="1", COLUMNS="100", LINES="40")
+    assert "best by size" in shown
+    assert "generation 2/2" in shown
+    assert "finished" in shown
+    assert "\x1b[" in shown
+
+
+def test_show_lists_what_the_folder_holds(finished):
+    rows = json.loads(succeed(f"show {finished} --json"))
+    assert {"id", "formula", "expression", "fitness", "size"} <= set(rows[0])
+    assert len({row["id"] for row in rows}) == len(rows)
+    for row in rows:
+        expression = parse_expression(row["expression"])
+        assert (expression.size, str(expression)) == (row["size"], row["expression"])
+        assert math.isfinite(row["fitness"])
+    # Finalists come first, by their second look; the others by their fitness.
+    finalists = [row["confirmed"] for row in rows if row["confirmed"] is not None]
+    others = [row["fitness"] for row in rows[len(finalists) :]]
+    assert len(finalists) == 2
+    assert finalists == sorted(finalists)
+    assert others == sorted(others)
+    everything = json.loads(succeed(f"show {finished} --json --all"))
+    assert [row["id"] for row in everything] == list(range(1, 9))
+
+
+def test_show_prints_the_best_candidates_as_formulas(finished):
+    rows = json.loads(succeed(f"show {finished} --json"))
+    shown = succeed(f"show {finished} --limit 1", COLUMNS="200")
+    assert "digits (linear), metric error, grammar classification, seed 0" in shown
+    assert "2 generations: 8 candidates (" in shown
+    assert rows[0]["formula"] in shown
+    assert f"... and {len(rows) - 1} more: --limit {len(rows)}" in shown
+
+
+def test_an_export_is_the_loss_that_was_shown(here):
+    best = load_run("run")[0]
+    succeed("export run --output best.py")
+    code = runpy.run_path("best.py")
+    outputs, labels = torch.randn(6, 10), torch.arange(6)
+    assert torch.allclose(code["loss"](outputs, labels), best.to_torch()(outputs, labels))
+    before = contents(here)
+    assert symloss("export run --output best.py").exit_code == 1
+    assert contents(here) == before
+    succeed("export run --format latex --rank 2 --output best.py --overwrite")
+    assert r"\mathcal{L}" in (here / "best.py").read_text()
+
+
+def test_a_candidate_is_chosen_by_rank_or_id(finished):
+    second = load_run(finished)[1]
+    by_rank = succeed(f"export {finished} --format latex --rank 2")
+    assert by_rank == succeed(f"export {finished} --format latex --id {second.id}")
+    assert f"candidate: {second.id}" in by_rank
+    assert by_rank != succeed(f"export {finished} --format latex")
+
+
+def test_rounding_says_what_it_cost(finished):
+    result = symloss(f"export {finished} --format latex --digits 2")
+    assert result.exit_code == 0
+    assert "2 significant digits" in result.stderr
+
+
+def test_the_same_command_makes_the_same_files_in_any_process(finished, tmp_path):
+    """In this process, and in two others whose sets and dictionaries are in another order."""
+    runs = [tmp_path / name for name in ("first", "second")]
+    started = [
+        process(f"search TINY --out {run}", PYTHONHASHSEED=seed)
+        for run, seed in zip(runs, ["1", "2"], strict=True)
+    ]
+    for one in started:
+        output, _ = one.communicate(timeout=120)
+        assert one.returncode == 0, output
+    for name in COMPARED:
+        expected = (finished / name).read_bytes()
+        assert [(run / name).read_bytes() for run in runs] == [expected, expected]
+
+
+def test_another_seed_makes_other_files(finished, tmp_path):
+    """So that the comparison above can fail."""
+    succeed(f"search TINY --seed 1 --out {tmp_path / 'run'}")
+    for name in COMPARED:
+        assert (finished / name).read_bytes() != (tmp_path / "run" / name).read_bytes()
+
+
+def test_an_interrupted_search_says_how_to_go_on(tmp_path):
+    """SIGINT after the first generation: the running one is finished and kept, and the rest comes later."""
+    run = tmp_path / "run"
+    searching = process(f"search TINY --generations 300 --out {run}")
+    assert searching.stdout is not None
+    for line in searching.stdout:
+        if line.startswith("generation 1/"):
+            break
+    searching.send_signal(signal.SIGINT)
+    output, _ = searching.communicate(timeout=60)
+    assert searching.returncode == 130, output
+    assert f"Go on with: symloss resume {run}" in output
+    state = json.loads((run / "state.json").read_text())
+    assert 0 < state["generation"] < 300
+    assert not state["finished"]
+    assert f"{state['generation']} generations, not finished: " in succeed(f"show {run}")
+
+
+def test_a_second_interrupt_ends_at_once(tmp_path):
+    run = tmp_path / "run"
+    # One generation that lasts for minutes.
+    searching = process(f"search TINY --set training.steps=1000000 --out {run}")
+    assert searching.stdout is not None
+    assert "evomal on digits" in searching.stdout.readline()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        searching.send_signal(signal_number)
+        if signal_number is signal.SIGINT:
+            assert "press Ctrl-C again" in searching.stdout.readline()
+    output, _ = searching.communicate(timeout=30)
+    assert searching.returncode == 130, output
+    assert output.startswith("stopped at once")
+    assert f"symloss resume {run}" in output
+
+
+def test_a_time_budget_ends_a_search_early(tmp_path):
+    run = tmp_path / "run"
+    succeed(f"search TINY --generations 1000 --time-budget 0.5 --out {run}")
+    state = json.loads((run / "state.json").read_text())
+    assert state["finished"]
+    assert 1 <= state["generation"] < 1000
+    assert (run / "finalists.jsonl").read_text()
+
+
+def test_without_out_runs_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        succeed("search TINY --generations 1 --task diabetes")
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["diabetes-1", "diabetes-2"]
+
+
+def test_the_resolved_configuration_is_saved_and_can_be_used_again(finished, tmp_path):
+    """Options win over --set, which wins over --config."""
+    record = json.loads((finished / "run.json").read_text())
+    assert record["config"]["training"]["steps"] == 20
+    assert record["config"]["tuning"]["batch_size"] == 128
+    assert record["task"]["samples"] == [1079, 359, 359]
+    assert set(record["versions"]) == {"torch", "numpy", "sympy", "deap"}
+    succeed(f"search --config {finished / 'run.json'} --out {tmp_path / 'again'}")
+    for name in COMPARED:
+        assert (finished / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+
+    (tmp_path / "mine.toml").write_text("seed = 1\npopulation = 3\n[training]\nsteps = 7\nbatch_size = 32\n")
+    succeed(
+        f"search TINY --generations 1 --config {tmp_path / 'mine.toml'} --set seed=2 --seed 3 "
+        f"--set training.steps=9 --out {tmp_path / 'mine'}"
+    )
+    config = json.loads((tmp_path / "mine/run.json").read_text())["config"]
+    assert (config["seed"], config["population"]) == (3, 4)
+    assert (config["training"]["steps"], config["training"]["batch_size"]) == (9, 32)
+
+
+@pytest.mark.parametrize("command", ["show", "show --json"])
+def test_output_can_be_cut_short_by_a_pipe(finished, command):
+    shown = process(f"{command} {finished}")
+    assert shown.stdout is not None
+    assert shown.stdout.readline()
+    shown.stdout.close()
+    assert shown.wait(timeout=30) in (0, 1)

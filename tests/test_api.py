@@ -1,0 +1,201 @@
+"""The Python interface: search, look, take away."""
+
+import math
+import runpy
+
+import numpy as np
+import pytest
+import sympy
+import torch
+from torch import nn
+
+import symloss
+from symloss import CandidateTable, Kind, LossSearch, Split, SymlossError, Task, load_run, parse_expression
+from symloss.errors import ConfigError, ExportError, RunError, TaskError
+
+TINY = {
+    "population": 4,
+    "generations": 2,
+    "training": {"steps": 10, "learning_rate": 0.05},
+    "tuning": {"steps": 2},
+    "finalists": {"count": 2, "seeds": 2},
+}
+
+
+def part(samples, seed):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(samples, 3, generator=generator)
+    return Split(x, (x[:, :1] > 0).float())
+
+
+def own_task():
+    """Two classes of points, told apart by their first coordinate."""
+    parts = part(60, 0), part(30, 1), part(30, 2)
+    return Task("halves", Kind.BINARY, *parts, lambda: nn.Linear(3, 1), 1, "error", "own")
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    out = tmp_path_factory.mktemp("api") / "run"
+    return LossSearch(task="diabetes", model="linear", out=out, **TINY).fit()
+
+
+def test_fit_returns_the_search_with_its_candidates(search):
+    assert isinstance(search, LossSearch)
+    assert isinstance(search.candidates_, CandidateTable)
+    assert search.best_ == search.candidates_[0]
+    assert search.outcome_.complete
+    costs = [loss.candidate.confirmation.cost for loss in search.candidates_[:2]]
+    assert costs == sorted(costs)
+    assert math.isfinite(search.best_.fitness)
+    assert search.best_.learning_rate > 0
+
+
+def test_the_candidates_are_a_table(search):
+    table = search.candidates_
+    lines = repr(table).splitlines()
+    assert "formula" in lines[1]
+    assert table[0].formula in repr(table)
+    assert [loss.id for loss in table] == [row["id"] for row in table.to_dicts()]
+    assert len(table[:2]) == 2
+    assert isinstance(table[:2], CandidateTable)
+    assert table[-1].id == list(table)[-1].id
+    assert not table[:0]
+    with pytest.raises(IndexError):
+        table[len(table)]
+    row = table.to_dicts()[0]
+    assert {"id", "formula", "expression", "fitness", "size"} <= set(row)
+    assert parse_expression(row["expression"]) == table[0].expression
+
+
+def test_a_long_table_is_cut_and_says_so(search):
+    many = CandidateTable(list(search.candidates_) * 10)
+    assert repr(many).endswith(f"... and {len(many) - 20} more")
+
+
+def test_a_candidate_can_be_taken_away_in_every_form(search, tmp_path):
+    best = search.best_
+    prediction, target = torch.randn(5, 1), torch.randn(5, 1)
+    module = best.to_torch()
+    assert isinstance(module, nn.Module)
+    value = module(prediction, target)
+    assert value.shape == ()
+
+    assert isinstance(best.sympy(), sympy.Expr)
+    assert {str(s) for s in best.sympy().free_symbols} <= {"p", "y"}
+    assert best._repr_latex_().startswith("$")
+    assert r"\mathcal{L}" in best.latex()
+
+    for format_ in ("torch", "numpy"):
+        (tmp_path / f"{format_}.py").write_text(best.export(format_))
+        written = runpy.run_path(str(tmp_path / f"{format_}.py"))["loss"]
+        arguments = (prediction, target) if format_ == "torch" else (prediction.numpy(), target.numpy())
+        assert float(written(*arguments)) == pytest.approx(float(value), rel=1e-5)
+    with pytest.raises(ExportError, match="unknown format 'jax'"):
+        best.export("jax")
+
+
+def test_learnable_constants_are_parameters(search):
+    with_constants = next(loss for loss in search.candidates_ if "." in loss.formula)
+    assert list(with_constants.to_torch().parameters()) == []
+    assert list(with_constants.to_torch(learnable=True).parameters())
+
+
+def test_a_saved_run_gives_the_same_table(search):
+    loaded = load_run(search.out)
+    assert loaded.to_dicts() == search.candidates_.to_dicts()
+    assert loaded[0].header == search.best_.header
+    assert load_run(str(search.out))[0].latex() == search.best_.latex()
+
+
+def test_nothing_is_written_without_out(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = LossSearch(task="diabetes", model="linear", **TINY).fit()
+    assert list(tmp_path.iterdir()) == []
+    assert found.outcome_.folder is None
+
+
+def test_the_same_seed_finds_the_same(search):
+    again = LossSearch(task="diabetes", model="linear", **TINY)
+    assert again.fit().candidates_.to_dicts() == search.candidates_.to_dicts()
+    other = LossSearch(task="diabetes", model="linear", seed=1, **TINY)
+    assert other.fit().candidates_.to_dicts() != search.candidates_.to_dicts()
+
+
+@pytest.mark.parametrize(
+    ("targets", "kind", "outputs"),
+    [
+        (lambda x: x @ np.array([1.0, -2.0, 0.0]), Kind.REGRESSION, 1),
+        (lambda x: np.stack([x[:, 0], -x[:, 1]], axis=1), Kind.REGRESSION, 2),
+        (lambda x: np.digitize(x[:, 0], [-0.5, 0.5]), Kind.MULTICLASS, 3),
+        (lambda x: np.where(x[:, 0] > 0, "yes", "no"), Kind.MULTICLASS, 2),
+    ],
+    ids=["values", "two values", "classes", "text labels"],
+)
+def test_fit_takes_arrays(targets, kind, outputs):
+    x = np.random.default_rng(0).normal(size=(90, 3))
+    found = LossSearch(model="linear", generations=1, **{k: v for k, v in TINY.items() if k != "generations"})
+    found.fit(x, targets(x))
+    task = found.outcome_.task
+    assert (task.kind, task.num_outputs) == (kind, outputs)
+    assert len(task.train) + len(task.valid) + len(task.test) == 90
+    assert found.best_.loss.kind is kind
+
+
+def test_fit_takes_a_users_task():
+    found = LossSearch(**TINY).fit(task=own_task())
+    assert found.outcome_.task.name == "halves"
+    assert found.best_.loss.kind is Kind.BINARY
+    assert found.best_.header.task == "halves"
+    assert found.best_.to_torch()(torch.zeros(4, 1), torch.ones(4, 1)).isfinite()
+
+
+def test_a_run_on_data_from_python_is_not_resumed_on_other_data(tmp_path):
+    from symloss.run import resume, start
+
+    config = LossSearch(**TINY).config
+    start(config, tmp_path / "run", task=own_task(), stop=lambda: True)
+    with pytest.raises(RunError, match="given its data in Python"):
+        resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "error", "words"),
+    [
+        ({}, {"x": np.zeros((9, 2))}, ConfigError, "x and y together"),
+        ({}, {"y": np.zeros(9)}, ConfigError, "x and y together"),
+        ({}, {"x": np.zeros((9, 2)), "y": np.zeros(9), "task": own_task()}, ConfigError, "x and y together"),
+        ({"label_noise": 0.2}, {"task": own_task()}, ConfigError, "'label_noise' has no effect"),
+        ({"train_size": 5}, {"x": np.zeros((9, 2)), "y": np.zeros(9)}, ConfigError, "'train_size' has no"),
+        ({}, {"x": np.full((90, 2), np.nan), "y": np.zeros(90)}, TaskError, "180 values that are NaN"),
+        ({}, {"x": np.zeros((9, 2)), "y": np.zeros(8)}, TaskError, "do not match"),
+        ({}, {"x": [[1, 2], [3]], "y": [0, 1]}, TaskError, "x is not an array"),
+        ({"metric": "mse"}, {"task": own_task()}, TaskError, "not defined for binary"),
+        ({"device": "abacus"}, {"task": own_task()}, ConfigError, "unknown device 'abacus'"),
+        ({"grammar": "clasification"}, {"task": own_task()}, SymlossError, "did you mean 'classification'"),
+    ],
+)
+def test_what_cannot_be_searched_is_told(settings, arguments, error, words):
+    with pytest.raises(error, match=words):
+        LossSearch(**settings).fit(**arguments)
+
+
+def test_a_wrong_setting_is_told_when_the_search_is_made():
+    with pytest.raises(ConfigError, match="unknown setting 'populaton': did you mean 'population'"):
+        LossSearch(populaton=3)
+
+
+def test_a_taken_folder_is_left_as_it_is(tmp_path):
+    (tmp_path / "kept").write_text("keep me")
+    with pytest.raises(RunError, match="not empty"):
+        LossSearch(task="diabetes", model="linear", out=tmp_path, **TINY).fit()
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_every_promised_name_is_there():
+    for name in symloss.__all__:
+        assert getattr(symloss, name) is not None
+    assert set(symloss.__all__) <= set(dir(symloss))
+    assert set(symloss._HOMES) | {"__version__"} == set(symloss.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Loss'"):
+        _ = symloss.Loss
