@@ -59,7 +59,7 @@ class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     data_seed: int = 0
     train_size: Count | None = None
     population: Count = 24
-    generations: Count = 12
+    generations: Count = 10
     time_budget: Positive | None = None
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     device: str = "auto"

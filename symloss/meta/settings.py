@@ -71,8 +71,8 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     duplicates: bool = True
     digits: Annotated[int, Meta(ge=1, le=12)] = 5
     rejection: bool = True
-    rejection_steps: Count = 100
-    rejection_learning_rate: Positive = 0.1
+    rejection_steps: Count = 50
+    rejection_learning_rate: Positive = 0.2
     sample: Count = 100
 
 
@@ -84,7 +84,7 @@ class Finalists(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     factors:  learning rates tried, as multiples of that in the search; the best on validation counts.
     """
 
-    count: CountOrZero = 10
+    count: CountOrZero = 8
     seeds: Count = 5
     steps: Positive = 4.0
     factors: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.1, 0.3, 1.0)

@@ -20,7 +20,7 @@ from symloss.workers import in_parallel
 
 T = TypeVar("T")
 
-MODELS_AT_ONCE = 24
+MODELS_AT_ONCE = 48
 MODELS_AT_ONCE_GPU = 256
 
 OUTPUT_CHUNK = 1024
