@@ -45,16 +45,17 @@ def train_fleet(
 ) -> Fleet:
     """Train one network for each job, all in lockstep on the same batches. `tick` is called every step.
 
-    The task's data decides the device.
+    The task's data decides the device and the precision.
     """
     device = task.train.x.device
     fleet = Fleet.seeded(task.make_model, [job.seed for job in jobs], device)
     population = Population([job.expression for job in jobs], task.kind, device)
-    constants = population.constants()
-    targets = targets_of(task.train.y, task.kind, task.num_outputs)
+    dtype = task.train.x.dtype
+    constants = population.constants(dtype)
+    targets = targets_of(task.train.y, task.kind, task.num_outputs, dtype)
     order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, device)
     optimiser = Optimiser(
-        torch.tensor([job.learning_rate for job in jobs], device=device),
+        torch.tensor([job.learning_rate for job in jobs], dtype=dtype, device=device),
         training.momentum,
         training.nesterov,
         training.weight_decay,

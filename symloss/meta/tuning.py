@@ -72,7 +72,7 @@ def _tune_together(
 ) -> list[Expr]:
     device = task.train.x.device
     population = Population(expressions, task.kind, device)
-    constants = [values.requires_grad_() for values in population.constants()]
+    constants = [values.requires_grad_() for values in population.constants(task.train.x.dtype)]
     adam = torch.optim.Adam(constants, lr=tuning.learning_rate)
     batches = tuning.steps * tuning.inner_steps
     train = BatchOrder(len(task.train), tuning.batch_size, batches, seed, device)

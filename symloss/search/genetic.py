@@ -13,7 +13,7 @@ from symloss.grammar import Derivation, Grammar, admits, derive, from_json, to_j
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator, Room
 from symloss.search.settings import Genetic
-from symloss.search.trees import Tree, borrowed_randomness, tree_set
+from symloss.search.trees import Tree, borrowed_randomness, tree_set, with_value
 
 ATTEMPTS = 20
 """How often an operator is tried until its child is valid and new; then a fresh formula is drawn."""
@@ -158,9 +158,8 @@ class GeneticSearch:
             return None
         nodes = list(tree)
         for place in places:
-            moved = type(tree[place])()
-            moved.value = tree[place].value * (1.0 + self._rng.gauss(0.0, 0.25)) + self._rng.gauss(0.0, 0.02)
-            nodes[place] = moved
+            value = tree[place].value * (1.0 + self._rng.gauss(0.0, 0.25)) + self._rng.gauss(0.0, 0.02)
+            nodes[place] = with_value(type(tree[place]), value)
         return self._set.derivation(Tree(nodes))
 
     def state(self) -> Any:

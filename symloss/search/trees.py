@@ -73,9 +73,7 @@ class TreeSet:
             yield from self._flat(child)
         pairs = zip(derivation.production.random_constants, derivation.constants, strict=True)
         for constant, value in pairs:
-            ephemeral = self.pset.mapping[self._constant_type(constant).__name__]()
-            ephemeral.value = value
-            yield ephemeral
+            yield with_value(self.pset.mapping[self._constant_type(constant).__name__], value)
 
     def derivation(self, tree: gp.PrimitiveTree) -> Derivation:
         """The derivation of a DEAP tree."""
@@ -93,6 +91,13 @@ class TreeSet:
         count = len(production.random_constants)
         constants = tuple(float(tree[position + i].value) for i in range(count))
         return Derivation(production, constants, tuple(children)), position + count
+
+
+def with_value(ephemeral: type, value: float) -> Any:
+    """A DEAP constant of a given value, made without drawing one from the global generator."""
+    node = ephemeral.__new__(ephemeral)
+    node.value = value
+    return node
 
 
 @functools.cache

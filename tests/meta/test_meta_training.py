@@ -1,0 +1,201 @@
+"""Lockstep training, scoring and comparison against plain PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.func import functional_call
+
+from symloss.expr import parse_expression
+from symloss.losses.symbolic import SymbolicLossModule
+from symloss.meta.confirm import Trial, best_rate, run_trials
+from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, seeded_model
+from symloss.meta.settings import Training
+from symloss.meta.training import Job, outputs_on, train_and_score, train_fleet
+from symloss.records import Kind, SymbolicLoss
+from symloss.tasks import Split, Task, find_metric, model_maker, task_from_arrays
+from symloss.workers import in_parallel, one_thread
+
+CPU = torch.device("cpu")
+FORMULAS = ["-(y * log(p))", "square(p - y)", "y * (1 - pow(p, 0.7))", "-(y * log(p))"]
+
+
+def small_task(model: str = "mlp", kind: str = "classes") -> Task:
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(120, 1, 8, 8, generator=generator)
+    if kind == "classes":
+        y = (x.flatten(1)[:, :3]).argmax(dim=1)
+        return task_from_arrays(x, y, model=model)
+    return task_from_arrays(x, x.flatten(1)[:, :2] * 2 + 0.1, model=model)
+
+
+def doubled(task: Task) -> Task:
+    """The same task in float64."""
+
+    def split(part: Split) -> Split:
+        return Split(part.x.double(), part.y if task.kind is Kind.MULTICLASS else part.y.double())
+
+    copied = copy.copy(task)
+    for name in ("train", "valid", "test"):
+        object.__setattr__(copied, name, split(getattr(task, name)))
+    object.__setattr__(copied, "make_model", lambda: task.make_model().double())
+    return copied
+
+
+def trained_alone(task: Task, job: Job, training: Training, batch_seed: int) -> torch.nn.Module:
+    """The plain loop that lockstep training has to equal."""
+    model = seeded_model(task.make_model, job.seed)
+    sgd = torch.optim.SGD(
+        model.parameters(),
+        lr=job.learning_rate,
+        momentum=training.momentum,
+        nesterov=training.nesterov,
+        weight_decay=training.weight_decay,
+    )
+    loss = SymbolicLossModule(SymbolicLoss(job.expression, task.kind))
+    order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, CPU)
+    for step in range(training.steps):
+        batch = order[step]
+        sgd.zero_grad()
+        loss(model(task.train.x[batch]), task.train.y[batch]).backward()
+        sgd.step()
+    return model
+
+
+@pytest.mark.parametrize("model", ["linear", "mlp", "lenet5"])
+@pytest.mark.parametrize(
+    ("momentum", "nesterov", "decay"), [(0.0, False, 0.0), (0.9, True, 1e-3), (0.9, False, 0.0)]
+)
+def test_lockstep_training_equals_training_one_after_another(model, momentum, nesterov, decay):
+    task = doubled(small_task(model))
+    training = Training(steps=7, batch_size=32, momentum=momentum, nesterov=nesterov, weight_decay=decay)
+    jobs = [Job(parse_expression(f), seed, 0.05 * (i + 1)) for i, f in enumerate(FORMULAS) for seed in (3, 4)]
+    fleet = train_fleet(task, jobs, training, 11)
+    together = outputs_on(fleet, task.valid)
+    for row, job in enumerate(jobs):
+        alone = trained_alone(task, job, training, 11)
+        torch.testing.assert_close(together[row], alone(task.valid.x), rtol=1e-9, atol=1e-10)
+
+
+def test_regression_trains_the_same_way():
+    task = doubled(small_task(kind="values"))
+    job = Job(parse_expression("log(1 + square(p - y))"), 1, 0.05)
+    training = Training(steps=5, batch_size=16)
+    found = outputs_on(train_fleet(task, [job, job], training, 2), task.test)[1]
+    torch.testing.assert_close(
+        found, trained_alone(task, job, training, 2)(task.test.x), rtol=1e-9, atol=1e-10
+    )
+
+
+def test_a_diverging_neighbour_changes_nothing():
+    task = small_task()
+    training, metric = Training(steps=30, batch_size=32), find_metric("error", task.kind)
+    good, bad = parse_expression("-(y * log(p))"), parse_expression("exp(80 * p) * square(p)")
+    parts = (task.valid, task.test)
+    alone = train_and_score(task, [Job(good, 0, 0.05)] * 3, training, 1, metric, parts)
+    mixed = train_and_score(
+        task, [Job(good, 0, 0.05), Job(bad, 0, 1e4), Job(good, 0, 0.05)], training, 1, metric, parts
+    )
+    assert [mixed[0], mixed[2]] == [alone[0], alone[2]]
+    assert math.isnan(mixed[1][0])
+
+
+def test_the_order_of_jobs_permutes_the_results():
+    task, metric = small_task(), find_metric("cross-entropy", Kind.MULTICLASS)
+    jobs = [Job(parse_expression(f), s, 0.02) for f in FORMULAS[:3] for s in (0, 1)]
+    training = Training(steps=10, batch_size=32)
+    forward = train_and_score(task, jobs, training, 1, metric, (task.valid,))
+    backward = train_and_score(task, jobs[::-1], training, 1, metric, (task.valid,))
+    for (a,), (b,) in zip(forward, backward[::-1], strict=True):
+        assert a == pytest.approx(b, rel=1e-5)
+
+
+def test_an_epoch_sees_every_sample_once_and_a_seed_decides_the_order():
+    order = BatchOrder(10, 4, 5, 3, CPU)
+    seen = torch.cat([order[i] for i in range(5)])
+    assert sorted(seen[:10].tolist()) == list(range(10)) == sorted(seen[10:].tolist())
+    again, other = BatchOrder(10, 4, 5, 3, CPU), BatchOrder(10, 4, 5, 4, CPU)
+    assert torch.equal(order[2], again[2])
+    assert any(not torch.equal(order[i], other[i]) for i in range(5))
+
+
+def test_a_batch_larger_than_the_data_takes_all_of_it():
+    assert sorted(BatchOrder(6, 128, 2, 0, CPU)[1].tolist()) == list(range(6))
+
+
+def test_training_leaves_the_global_random_state_alone():
+    task = small_task()
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    train_fleet(task, [Job(parse_expression("square(p - y)"), 0, 0.1)], Training(steps=2, batch_size=8), 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_models_of_equal_seed_start_equal():
+    make = model_maker("mlp", (1, 8, 8), 3)
+    fleet = Fleet.seeded(make, [7, 8, 7], CPU)
+    weights = next(iter(fleet.parameters.values()))
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[1])
+    single = seeded_model(make, 8)
+    x = torch.randn(5, 1, 8, 8)
+    row = {name: value[1] for name, value in fleet.parameters.items()}
+    torch.testing.assert_close(functional_call(single, row, (x,)), single(x))
+
+
+def test_a_step_takes_one_rate_or_one_for_each_model():
+    make = model_maker("linear", (4,), 2)
+    x, push = torch.randn(6, 4), torch.ones_like
+    one, many = (Fleet.seeded(make, [0, 1], CPU) for _ in range(2))
+    one.step(x, push, Optimiser(lr=0.1))
+    many.step(x, push, Optimiser(lr=torch.tensor([0.1, 0.2])))
+    for name, value in one.parameters.items():
+        torch.testing.assert_close(value[0], many.parameters[name][0])
+        assert not torch.equal(value[1], many.parameters[name][1])
+
+
+def test_trials_pair_seeds_and_the_best_rate_is_that_of_the_lowest_mean():
+    task, metric = small_task(), find_metric("error", Kind.MULTICLASS)
+    loss = parse_expression("-(y * log(p))")
+    trials = run_trials(task, metric, [loss], [[0.001, 0.1]], [5, 6], Training(steps=20, batch_size=32))
+    assert [(t.learning_rate, t.seed) for t in trials] == [(0.001, 5), (0.001, 6), (0.1, 5), (0.1, 6)]
+    rate, cost = best_rate(trials, 0)
+    assert rate == 0.1
+    assert cost == pytest.approx((trials[2].valid + trials[3].valid) / 2)
+
+
+def test_a_rate_at_which_a_training_diverged_is_not_chosen():
+    trials = [Trial(0, 0.1, 0, math.nan, math.nan), Trial(0, 0.1, 1, 0.0, 0.0), Trial(0, 0.01, 0, 0.4, 0.4)]
+    assert best_rate(trials, 0) == (0.01, 0.4)
+    assert best_rate([replace(t, learning_rate=0.1) for t in trials[:1]], 0) == (0.1, math.inf)
+
+
+def test_work_comes_back_in_order_and_an_error_stops_the_rest():
+    assert in_parallel(lambda item, tick: item * 2, [3, 1, 2], CPU) == [6, 2, 4]
+    ticks: list[int] = []
+
+    def work(item: int, tick) -> int:
+        if item == 0:
+            raise ValueError("broken")
+        for step in range(10_000):
+            tick()
+            ticks.append(step)
+        return item
+
+    before = torch.get_num_threads()
+    with pytest.raises(ValueError, match="broken"):
+        in_parallel(work, [0, *range(1, 60)], CPU)
+    assert len(ticks) < 50 * 10_000
+    assert torch.get_num_threads() == before
+
+
+def test_one_thread_gives_the_threads_back():
+    before = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
