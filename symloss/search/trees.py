@@ -93,7 +93,7 @@ class TreeSet:
         return Derivation(production, constants, tuple(children)), position + count
 
 
-def with_value(ephemeral: type, value: float) -> Any:
+def with_value(ephemeral: Any, value: float) -> Any:
     """A DEAP constant of a given value, made without drawing one from the global generator."""
     node = ephemeral.__new__(ephemeral)
     node.value = value
