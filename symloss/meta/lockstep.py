@@ -14,6 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from symloss.errors import TaskError
 
 Parameters = dict[str, Tensor]
 
@@ -111,6 +115,22 @@ def seeded_model(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
     with _RANDOMNESS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_model()
+
+
+def check_lockstep(make_model: Callable[[], nn.Module]) -> None:
+    """Raise TaskError if networks of this kind cannot be trained as one batched model.
+
+    Stacked models share no state: running statistics cannot be updated, and dropout would draw from the
+    global random state, which is not the same in every thread.
+    """
+    for name, module in seeded_model(make_model, 0).named_modules():
+        tracking = isinstance(module, _BatchNorm) and module.track_running_stats
+        dropping = isinstance(module, _DropoutNd) and module.p > 0
+        if tracking or dropping:
+            raise TaskError(
+                f"the base model has a {type(module).__name__} ('{name}'), which cannot be trained in "
+                "lockstep; use LayerNorm or GroupNorm instead of BatchNorm, and no dropout"
+            )
 
 
 class BatchOrder:

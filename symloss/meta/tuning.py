@@ -16,6 +16,7 @@ All candidates share the network, so the training forward pass is done once for 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -74,22 +75,18 @@ def _tune_together(
     population = Population(expressions, task.kind, device)
     constants = [values.requires_grad_() for values in population.constants(task.train.x.dtype)]
     adam = torch.optim.Adam(constants, lr=tuning.learning_rate)
-    batches = tuning.steps * tuning.inner_steps
-    train = BatchOrder(len(task.train), tuning.batch_size, batches, seed, device)
+    inner_total = tuning.steps * tuning.inner_steps
+    train = BatchOrder(len(task.train), tuning.batch_size, inner_total, seed, device)
     valid = BatchOrder(len(task.valid), tuning.batch_size, tuning.steps, seed + 1, device)
     gradient = one_step_gradient if tuning.inner_steps == 1 else unrolled_gradient
     for step in range(tuning.steps):
         model = seeded_model(task.make_model, seed + step).to(device)
         inner = range(step * tuning.inner_steps, (step + 1) * tuning.inner_steps)
-        found = gradient(
-            model,
-            population,
-            constants,
-            task,
-            [train[i] for i in inner],
-            valid[step],
-            tuning.inner_learning_rate,
+        batches = [train[i] for i in inner]
+        meta_step = MetaStep(
+            model, population, constants, task, batches, valid[step], tuning.inner_learning_rate
         )
+        found = gradient(meta_step)
         for values, slope in zip(constants, found, strict=True):
             # A candidate that diverges must not spoil Adam's averages with NaN: it stands still instead.
             values.grad = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
@@ -98,19 +95,44 @@ def _tune_together(
     return population.with_constants(constants)
 
 
-def one_step_gradient(
-    model: nn.Module,
-    population: Population,
-    constants: Sequence[Tensor],
-    task: Task,
-    train_batches: Sequence[Tensor],
-    valid_batch: Tensor,
-    learning_rate: float,
-) -> list[Tensor]:
-    """Exact meta-gradient for one inner step, in the shapes of `constants`; see the module."""
+@dataclass(frozen=True)
+class MetaStep:
+    """What a meta-gradient depends on.
+
+    model:         the network before the inner steps, shared by all candidates.
+    constants:     of `population`, in the shapes of `Population.constants`; gradients have the same.
+    train_batches: indices of the training samples of each inner step.
+    valid_batch:   indices of the validation samples on which the task loss is measured.
+    learning_rate: of the inner steps.
+    """
+
+    model: nn.Module
+    population: Population
+    constants: Sequence[Tensor]
+    task: Task
+    train_batches: Sequence[Tensor]
+    valid_batch: Tensor
+    learning_rate: float
+
+    def train_batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (batch, outputs) of an inner step, in the data's own precision."""
+        task, indices = self.task, self.train_batches[number]
+        x = task.train.x[indices]
+        return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)
+
+    def valid_loss(self, outputs: Tensor) -> Tensor:
+        """Task loss of each candidate's outputs (candidates, batch, outputs): (candidates,)."""
+        labels = self.task.valid.y[self.valid_batch]
+        losses: Tensor = vmap(lambda z: task_loss(z, labels, self.task.kind))(outputs)
+        return losses
+
+
+def one_step_gradient(step: MetaStep) -> list[Tensor]:
+    """Exact meta-gradient for one inner step; see the module."""
+    model, population, constants = step.model, step.population, step.constants
     start = {name: value.detach() for name, value in model.named_parameters()}
     buffers = dict(model.named_buffers())
-    x, targets = _batch(task, train_batches[0])
+    x, targets = step.train_batch(0)
     kind = population.kind
 
     def outputs_at(parameters: Parameters, x: Tensor = x) -> Tensor:
@@ -122,42 +144,33 @@ def one_step_gradient(
     slopes = population.slopes(predictions[None], targets, constants)  # differentiable in the constants
     incoming = pull_back(predictions, slopes.detach(), kind) / len(x)
     (gradients,) = vmap(pull)(incoming)
-    stepped = {name: start[name] - learning_rate * gradients[name] for name in start}
+    stepped = {name: start[name] - step.learning_rate * gradients[name] for name in start}
 
-    directions = _task_gradients(
-        lambda p: outputs_at(p, task.valid.x[valid_batch]), stepped, task, valid_batch
-    )
+    directions = _task_gradients(step, outputs_at, stepped)
     # J v as the transpose of the transpose: torch's forward mode has one level per process, not per thread.
     push_back = vjp(lambda u: pull(u)[0], torch.zeros_like(outputs))[1]
     (movement,) = vmap(push_back)(directions)
     push = pull_back(predictions, movement, kind)  # the Jacobian of softmax is symmetric
-    surrogate = -learning_rate * (slopes * push).sum() / len(x)
+    surrogate = -step.learning_rate * (slopes * push).sum() / len(x)
     return list(torch.autograd.grad(surrogate, constants, allow_unused=True, materialize_grads=True))
 
 
 def _task_gradients(
-    outputs_at: Callable[[Parameters], Tensor], stepped: Parameters, task: Task, batch: Tensor
+    step: MetaStep, outputs_at: Callable[[Parameters, Tensor], Tensor], stepped: Parameters
 ) -> Parameters:
     """Gradient of the task loss at each candidate's stepped parameters: (candidates, ...)."""
-    labels = task.valid.y[batch]
     leaves = {name: value.requires_grad_() for name, value in stepped.items()}
-    losses = vmap(lambda p: task_loss(outputs_at(p), labels, task.kind))(leaves)
+    x = step.task.valid.x[step.valid_batch]
+    losses = step.valid_loss(vmap(lambda p: outputs_at(p, x))(leaves))
     found = torch.autograd.grad(
         losses.sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
     )
     return dict(zip(leaves, found, strict=True))
 
 
-def unrolled_gradient(
-    model: nn.Module,
-    population: Population,
-    constants: Sequence[Tensor],
-    task: Task,
-    train_batches: Sequence[Tensor],
-    valid_batch: Tensor,
-    learning_rate: float,
-) -> list[Tensor]:
+def unrolled_gradient(step: MetaStep) -> list[Tensor]:
     """Exact meta-gradient for any number of inner steps, by differentiating through all of them."""
+    model, population, constants = step.model, step.population, step.constants
     buffers = dict(model.named_buffers())
     count = len(population)
     parameters = {
@@ -170,24 +183,16 @@ def unrolled_gradient(
         result: Tensor = run(parameters)
         return result
 
-    for batch in train_batches:
-        x, targets = _batch(task, batch)
+    for number in range(len(step.train_batches)):
+        x, targets = step.train_batch(number)
         outputs = outputs_at(parameters, x)
         incoming = population.output_gradient(outputs, targets, constants)
         gradients = torch.autograd.grad(
             outputs, list(parameters.values()), incoming, create_graph=True, materialize_grads=True
         )
         parameters = {
-            name: value - learning_rate * gradient
+            name: value - step.learning_rate * gradient
             for (name, value), gradient in zip(parameters.items(), gradients, strict=True)
         }
-    labels = task.valid.y[valid_batch]
-    final = outputs_at(parameters, task.valid.x[valid_batch])
-    total = vmap(lambda z: task_loss(z, labels, task.kind))(final).sum()
+    total = step.valid_loss(outputs_at(parameters, step.task.valid.x[step.valid_batch])).sum()
     return list(torch.autograd.grad(total, constants, allow_unused=True, materialize_grads=True))
-
-
-def _batch(task: Task, indices: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs and targets (batch, outputs) of training samples, in the data's own precision."""
-    x = task.train.x[indices]
-    return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)

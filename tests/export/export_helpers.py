@@ -4,11 +4,11 @@ import functools
 import random
 
 from symloss.export import runner, verify
-from symloss.export.expected import one_thread
 from symloss.export.header import Header
 from symloss.export.targets import TARGETS
 from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, inputs_of
 from symloss.records import Kind, SymbolicLoss
+from symloss.workers import one_thread
 
 EXECUTABLE = [target for target in TARGETS.values() if target.dtypes]
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch.func import functional_call
 
+from symloss.errors import TaskError
 from symloss.expr import parse_expression
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.confirm import Trial, best_rate, run_trials
-from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, seeded_model
+from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, check_lockstep, seeded_model
 from symloss.meta.settings import Training
 from symloss.meta.training import Job, outputs_on, train_and_score, train_fleet
 from symloss.records import Kind, SymbolicLoss
@@ -173,6 +174,13 @@ def test_a_rate_at_which_a_training_diverged_is_not_chosen():
     trials = [Trial(0, 0.1, 0, math.nan, math.nan), Trial(0, 0.1, 1, 0.0, 0.0), Trial(0, 0.01, 0, 0.4, 0.4)]
     assert best_rate(trials, 0) == (0.01, 0.4)
     assert best_rate([replace(t, learning_rate=0.1) for t in trials[:1]], 0) == (0.1, math.inf)
+
+
+@pytest.mark.parametrize("layer", [torch.nn.BatchNorm1d(64), torch.nn.Dropout(0.5)])
+def test_what_cannot_be_trained_in_lockstep_is_refused_by_name(layer):
+    with pytest.raises(TaskError, match=type(layer).__name__):
+        check_lockstep(lambda: torch.nn.Sequential(torch.nn.Flatten(), layer, torch.nn.Linear(64, 3)))
+    check_lockstep(lambda: torch.nn.Sequential(torch.nn.LayerNorm(64), torch.nn.Dropout(0.0)))
 
 
 def test_work_comes_back_in_order_and_an_error_stops_the_rest():

@@ -10,7 +10,7 @@ from symloss.expr import constants_of, fold, parse_expression
 from symloss.losses.population import Population
 from symloss.meta.lockstep import seeded_model
 from symloss.meta.settings import Tuning
-from symloss.meta.tuning import one_step_gradient, task_loss, tune, unrolled_gradient, with_weights
+from symloss.meta.tuning import MetaStep, one_step_gradient, task_loss, tune, unrolled_gradient, with_weights
 from symloss.records import Kind
 from symloss.tasks import Split, Task
 
@@ -54,7 +54,7 @@ def stepped_loss(expression, task, model, batches, valid) -> torch.Tensor:
 def test_meta_gradients_equal_finite_differences(kind, inner_steps):
     task, population, model, batches, valid = setting(kind, inner_steps)
     constants = [c.requires_grad_() for c in population.constants(torch.float64)]
-    found = unrolled_gradient(model, population, constants, task, batches, valid, RATE)
+    found = unrolled_gradient(MetaStep(model, population, constants, task, batches, valid, RATE))
     for group, (values, slopes) in enumerate(zip(constants, found, strict=True)):
         for index in range(len(values)):
             for column, row in enumerate(population.groups[group].rows):
@@ -72,8 +72,8 @@ def test_meta_gradients_equal_finite_differences(kind, inner_steps):
 def test_one_step_without_double_backward_equals_the_unrolled_gradient(kind):
     task, population, model, batches, valid = setting(kind, 1)
     constants = [c.requires_grad_() for c in population.constants(torch.float64)]
-    short = one_step_gradient(model, population, constants, task, batches, valid, RATE)
-    long = unrolled_gradient(model, population, constants, task, batches, valid, RATE)
+    step = MetaStep(model, population, constants, task, batches, valid, RATE)
+    short, long = one_step_gradient(step), unrolled_gradient(step)
     assert any(value.abs().max() > 1e-4 for value in long)
     for a, b in zip(short, long, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
