@@ -89,9 +89,7 @@ class Call:
         return Call, (self.operator, self.arguments)  # built anew: hashes of strings differ between processes
 
     def __str__(self) -> str:
-        from symloss.expr.text import print_expression
-
-        return print_expression(self)
+        return render(self, str, repr)
 
 
 Expr: TypeAlias = Variable | Constant | Call
@@ -158,3 +156,32 @@ def evaluate(
         return constant(expr.value)
     arguments = [evaluate(a, inputs, vocabulary, constant) for a in expr.arguments]
     return operator_named(expr.operator).define(vocabulary, *arguments)
+
+
+_BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 2}
+"""How tightly infix operators bind; everything else binds tighter."""
+
+
+def render(expr: Expr, name: Callable[[str], str], number: Callable[[float], str]) -> str:
+    """`expr` in the language of formulas, its inputs written by `name` and its constants by `number`."""
+    if isinstance(expr, Variable):
+        return name(expr.name)
+    if isinstance(expr, Constant):
+        return number(expr.value)
+    texts = [render(a, name, number) for a in expr.arguments]
+    binding = _BINDING.get(expr.operator)
+    if expr.operator == "neg" and not isinstance(expr.arguments[0], Constant):
+        return f"-{_within(expr.arguments[0], texts[0], 2, False)}"
+    if binding is None or expr.operator == "neg":
+        return f"{expr.operator}({', '.join(texts)})"
+    left = _within(expr.arguments[0], texts[0], binding, False)
+    right = _within(expr.arguments[1], texts[1], binding + 1, True)
+    return f"{left} {operator_named(expr.operator).symbol} {right}"
+
+
+def _within(expr: Expr, text: str, binding: int, on_the_right: bool) -> str:
+    """`text` of `expr`, in parentheses if reading it back would group it differently."""
+    own = _BINDING.get(expr.operator, 9) if isinstance(expr, Call) else 9
+    if own < binding or (text.startswith("-") and on_the_right):
+        return f"({text})"
+    return text

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExpressionError, did_you_mean, pointed_at
-from symloss.expr.expression import Call, Constant, Expr, Variable, call
+from symloss.expr.expression import Call, Constant, Expr, Variable, call, render
 from symloss.expr.operators import INPUTS, OPERATORS
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ MAX_TEXT = 200_000
 
 _SYMBOLS = {row.symbol: row.name for row in INPUTS.values()}
 _INFIX = {row.symbol: row.name for row in OPERATORS.values() if row.symbol}
-_BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 2}
 
 
 @functools.cache
@@ -150,39 +149,15 @@ def negated(expr: Expr) -> Expr:
 
 def print_expression(expr: Expr) -> str:
     """The exact text of `expr`, with full names and all digits."""
-    return _print(expr, lambda name: name, repr)
+    return str(expr)
 
 
 def format_formula(expr: Expr, digits: int = 4) -> str:
     """`expr` for people: short symbols and constants with at most `digits` significant digits."""
-    return _print(expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits))
+    return render(expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits))
 
 
 def short_number(value: float, digits: int = 4) -> str:
     """`value` with at most `digits` significant digits: 1, 0.5, 1.234e-07."""
     text = re.sub(r"e([+-])0(\d)$", r"e\1\2", f"{value:.{digits}g}")
     return "0" if text == "-0" else text
-
-
-def _print(expr: Expr, name: Any, number: Any) -> str:
-    if isinstance(expr, Variable):
-        return str(name(expr.name))
-    if isinstance(expr, Constant):
-        return str(number(expr.value))
-    texts = [_print(a, name, number) for a in expr.arguments]
-    binding = _BINDING.get(expr.operator)
-    if expr.operator == "neg" and not isinstance(expr.arguments[0], Constant):
-        return f"-{_within(expr.arguments[0], texts[0], 2, False)}"
-    if binding is None or expr.operator == "neg":
-        return f"{expr.operator}({', '.join(texts)})"
-    left = _within(expr.arguments[0], texts[0], binding, False)
-    right = _within(expr.arguments[1], texts[1], binding + 1, True)
-    return f"{left} {OPERATORS[expr.operator].symbol} {right}"
-
-
-def _within(expr: Expr, text: str, binding: int, on_the_right: bool) -> str:
-    """`text` of `expr`, in parentheses if reading it back would group it differently."""
-    own = _BINDING.get(expr.operator, 9) if isinstance(expr, Call) else 9
-    if own < binding or (text.startswith("-") and on_the_right):
-        return f"({text})"
-    return text
