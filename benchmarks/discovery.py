@@ -5,7 +5,8 @@
 
 Protocol. The search runs with its defaults from three seeds. The best candidate of each and every baseline
 get the same grid of learning rates, widened until no best rate lies at its end; the rate is chosen by mean
-validation cost over some seeds. Each loss is then trained from fresh seeds at its own rate and tested once on clean test data.
+validation cost over some seeds. Each loss is then trained from fresh seeds at its own rate and tested once on
+clean test data.
 Seeds are paired: networks of equal seed start from equal weights and see equal batches.
 """
 
