@@ -98,7 +98,7 @@ def judged(
 ) -> Row:
     """Choose the learning rate of a loss with some seeds and test it with others."""
     rate, valid = chosen_rate(task, metric, loss, choosing, training)
-    trials = run_trials(task, metric, [loss], [[rate]], fresh, training)
+    trials = run_trials(task, metric, [loss], [[rate]], fresh, training, with_test=True)
     return Row(name, format_formula(loss), rate, valid, np.array([trial.test for trial in trials]))
 
 

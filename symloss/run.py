@@ -28,7 +28,7 @@ from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
 from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
-from symloss.tasks import Corruption, Metric, Split, Task, find_metric, make_task
+from symloss.tasks import Corruption, Metric, Task, find_metric, make_task
 
 DEFAULT_GRAMMARS = {
     Kind.MULTICLASS: "classification",
@@ -86,13 +86,19 @@ class Unwatched:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a search found. `complete` is False if it was stopped before its end."""
+    """What a search found.
+
+    complete:  False if it was stopped before its end.
+    baselines: name and validation cost of known losses, best first, trained as candidates are and each at
+               its best learning rate; empty if the learning rate was given.
+    """
 
     config: SearchConfig
     task: Task
     candidates: tuple[Candidate, ...]
     complete: bool
     folder: Path | None
+    baselines: tuple[tuple[str, float], ...] = ()
 
     @property
     def ranked(self) -> list[Candidate]:
@@ -125,14 +131,12 @@ def metric_of(config: SearchConfig, task: Task) -> Metric:
 def check_metric(metric: Metric, task: Task, seed: int) -> None:
     """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
     fleet = Fleet.seeded(task.make_model, [seed], task.train.x.device)
-    for part in ("valid", "test"):
-        split: Split = getattr(task, part)
-        (cost,) = metric.batched(outputs_on(fleet, split), split.y).tolist()
-        if not math.isfinite(cost):
-            raise TaskError(
-                f"metric '{metric.name}' is {cost} for an untrained network on the {part} data, "
-                "expected a finite number; correct the metric or choose another"
-            )
+    (cost,) = metric.batched(outputs_on(fleet, task.valid), task.valid.y).tolist()
+    if not math.isfinite(cost):
+        raise TaskError(
+            f"metric '{metric.name}' is {cost} for an untrained network on the validation data, "
+            "expected a finite number; correct the metric or choose another"
+        )
 
 
 def device_of(name: str) -> torch.device:
@@ -192,6 +196,7 @@ class SearchRun:
         )
         self.search = make_search(self.config, self.grammar)
         self.candidates: list[Candidate] = []
+        self.baselines: tuple[tuple[str, float], ...] = ()
         self._generation = 0
         self._earlier_seconds = 0.0
         self._began = time.monotonic()
@@ -228,7 +233,7 @@ class SearchRun:
         self._event("stopped" if stopped else "finished", seconds=round(self.seconds, 3))
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
-        return Outcome(self.config, self.task, tuple(self.candidates), not stopped, path)
+        return Outcome(self.config, self.task, tuple(self.candidates), not stopped, path, self.baselines)
 
     def _calibrate(self) -> None:
         """Find the learning rate if none is set. A resumed run does it again, with the same result."""
@@ -239,6 +244,7 @@ class SearchRun:
         )
         self.training = msgspec.structs.replace(self.training, learning_rate=found.learning_rate)
         self.evaluator.training = self.training
+        self.baselines = found.baselines
         self._event("calibrated", learning_rate=found.learning_rate, baselines=dict(found.baselines))
         self.watcher.calibrated(found)
 

@@ -49,8 +49,22 @@ def _report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path)
         raise SystemExit(INTERRUPTED)
     best = outcome.ranked[0]
     click.echo(f"best: {format_formula(best.loss.expression)}")
+    for line in compared(outcome):
+        click.echo(line)
     click.echo(f"next: symloss show {folder}")
     click.echo(f"      symloss export {folder} --format torch")
+
+
+def compared(outcome: Outcome) -> list[str]:
+    """A plain word if the search, by its own measure, did not beat the best known loss."""
+    fitness = min(c.score.fitness for c in outcome.ranked if c.score.fitness is not None)
+    if not outcome.baselines or fitness < outcome.baselines[0][1]:
+        return []
+    name, cost = outcome.baselines[0]
+    return [
+        f"      its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
+        "more generations or another grammar may"
+    ]
 
 
 @contextmanager

@@ -24,12 +24,14 @@ class Handcrafted:
 
 
 _CLASSES = (Kind.MULTICLASS,)
+_BINARY = (Kind.BINARY,)
 _VALUES = (Kind.REGRESSION,)
 
 _ROWS = [
     Handcrafted("cross-entropy", _CLASSES, "-(y * log(p))", "standard"),
-    Handcrafted("brier", _CLASSES, "square(p - y)", "Brier 1950"),
-    Handcrafted("mae-probability", _CLASSES, "abs(p - y)", "Ghosh et al. 2017, arXiv 1712.09482"),
+    Handcrafted("binary-cross-entropy", _BINARY, "-(y * log(p)) - (1 - y) * log(1 - p)", "standard"),
+    Handcrafted("brier", _CLASSES + _BINARY, "square(p - y)", "Brier 1950"),
+    Handcrafted("mae-probability", _CLASSES + _BINARY, "abs(p - y)", "Ghosh et al. 2017, arXiv 1712.09482"),
     Handcrafted(
         "generalised-cross-entropy",
         _CLASSES,

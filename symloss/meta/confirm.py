@@ -20,13 +20,16 @@ from symloss.tasks.task import Task
 
 @dataclass(frozen=True)
 class Trial:
-    """One trained network: its loss (by position), learning rate and seed, and its costs."""
+    """One trained network: its loss (by position), learning rate and seed, and its costs.
+
+    test: None unless the test data were asked for. A search never does.
+    """
 
     loss: int
     learning_rate: float
     seed: int
     valid: float
-    test: float
+    test: float | None = None
 
 
 def run_trials(
@@ -37,6 +40,7 @@ def run_trials(
     seeds: Sequence[int],
     training: Training,
     tick: Callable[[], None] | None = None,
+    with_test: bool = False,
 ) -> list[Trial]:
     """Train every loss at each of its `rates` from every seed. Batches are shared by all."""
     plan = [
@@ -46,11 +50,11 @@ def run_trials(
         for seed in seeds
     ]
     jobs = [job for _, job in plan]
-    parts = (task.valid, task.test)
+    parts = (task.valid, task.test) if with_test else (task.valid,)
     costs = train_and_score(task, jobs, training, seeds[0], metric, parts, tick)
     return [
-        Trial(position, job.learning_rate, job.seed, valid, test)
-        for (position, job), (valid, test) in zip(plan, costs, strict=True)
+        Trial(position, job.learning_rate, job.seed, *own)
+        for (position, job), own in zip(plan, costs, strict=True)
     ]
 
 

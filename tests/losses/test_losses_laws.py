@@ -111,6 +111,9 @@ def test_a_population_equals_its_members_one_by_one(kind, shared):
 
 REFERENCES = {
     "cross-entropy": functional.cross_entropy,
+    "binary-cross-entropy": lambda z, y: (
+        functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(-1).mean()
+    ),
     "focal": lambda z, y: (
         -((1 - (p := torch.softmax(z, -1).gather(1, y[:, None]))) ** 2 * torch.log(p)).mean()
     ),
@@ -133,6 +136,7 @@ def test_the_catalogue_equals_independent_references(name):
     kind = row.kinds[0]
     z = (2 * torch.randn(16, 5, dtype=torch.float64)).requires_grad_()
     y = torch.randint(5, (16,)) if kind is Kind.MULTICLASS else torch.randn(16, 5, dtype=torch.float64)
+    y = (y > 0).double() if kind is Kind.BINARY else y
     ours = SymbolicLossModule(SymbolicLoss(row.expression, kind))(z, y)
     theirs = REFERENCES[name](z, y)
     torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
@@ -174,6 +178,11 @@ def test_absolute_cross_entropy_turns_round_at_one_over_phi(p):
     slope = slope_tape(expr)(p * one, one, tensors_of(expr)).item()
     assert slope == pytest.approx((-1.3 if p < 0.8 else 1.3) / p)
     assert slope_tape(expr)(p * one, 0 * one, tensors_of(expr)).item() == 0.0
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_there_are_known_losses_for_every_kind_of_task(kind):
+    assert sum(kind in row.kinds for row in CATALOGUE.values()) >= 3
 
 
 def test_reductions_and_constants_of_a_module():
