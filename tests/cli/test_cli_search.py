@@ -195,6 +195,7 @@ def test_a_search_that_beats_no_known_loss_says_so():
     from dataclasses import replace
 
     from symloss.cli.sitting import compared
+    from symloss.config import resolve
     from symloss.run import start
 
     settings = {"training": {"steps": 20, "learning_rate": 0.05}, "finalists": {"count": 0}}
