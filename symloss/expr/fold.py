@@ -88,7 +88,7 @@ def _fold_sub(a: Expr, b: Expr) -> Expr:
         return a
     factor, rest = split_factor(b)
     if factor < 0:
-        return call("add", a, scaled(-factor, rest))
+        return _fold_add(a, scaled(-factor, rest))
     return call("sub", a, b)
 
 

@@ -130,6 +130,11 @@ class Evaluator:
             if status is not Status.OK:
                 draft.finish(status)
         self._reject(open_)
+        if self.tuning.keep_better:
+            for draft in open_:
+                if draft.status is not None and draft.untuned is not None:
+                    # Tuning spoilt it. What it was before has passed the same filters.
+                    draft.expression, draft.status = draft.untuned, None
 
     def _train(self, drafts: list[_Draft]) -> None:
         """Train what is left, tuned and (with keep_better) untuned, and score the better of the two."""

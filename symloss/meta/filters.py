@@ -13,13 +13,10 @@ from torch import Tensor
 
 from symloss.expr import Expr
 from symloss.losses.population import Population
-from symloss.meta.sample import Sample
+from symloss.meta.sample import FLAT, Sample
 from symloss.meta.settings import Filters
 from symloss.records import Kind, Status
 from symloss.tasks.metrics import find_metric
-
-FLAT = 1e-10
-"""Root mean square of a gradient below which nothing can be learned from a loss."""
 
 
 def gradient_status(gradients: Tensor) -> list[Status]:

@@ -16,6 +16,9 @@ from symloss.meta.lockstep import seeded_model
 from symloss.records import Kind
 from symloss.tasks.task import Task
 
+FLAT = 1e-10
+"""Size of a gradient below which nothing can be learned from a loss: it may be nothing but rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -77,14 +80,15 @@ def typical_size(gradients: Tensor) -> Tensor:
 def normalised(expressions: Sequence[Expr], sample: Sample) -> list[Expr]:
     """Each loss times the positive constant that makes its gradient on `sample` as large as the reference.
 
-    A loss without a finite, non-zero gradient is returned unchanged.
+    A loss whose gradient is not finite, or flat there, is returned unchanged: scaling up what is left of
+    a constant slope after softmax would train on rounding errors.
     """
     if not expressions:
         return []
     wanted = typical_size(reference_gradient(sample)[None]).item()
     sizes = typical_size(sample.gradients(expressions)).tolist()
     return [
-        _times(expr, wanted / size) if 0 < size < float("inf") else expr
+        _times(expr, wanted / size) if FLAT <= size < float("inf") else expr
         for expr, size in zip(expressions, sizes, strict=True)
     ]
 

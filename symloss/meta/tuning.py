@@ -142,6 +142,8 @@ def one_step_gradient(step: MetaStep) -> list[Tensor]:
     outputs, pull = vjp(outputs_at, start)[:2]
     predictions = predictions_of(outputs.detach(), kind)
     slopes = population.slopes(predictions[None], targets, constants)  # differentiable in the constants
+    if not slopes.requires_grad:  # no constant reaches a gradient, as in a population of -(y * log(p)) alone
+        return [torch.zeros_like(values) for values in constants]
     incoming = pull_back(predictions, slopes.detach(), kind) / len(x)
     (gradients,) = vmap(pull)(incoming)
     stepped = {name: start[name] - step.learning_rate * gradients[name] for name in start}

@@ -191,3 +191,14 @@ def test_calibration_takes_the_rate_of_the_best_known_loss():
     assert costs == sorted(costs)
     assert "cross-entropy" in dict(found.baselines)
     assert found == calibrate(CLASSES, metric, Training(steps=20, batch_size=32), 0)
+
+
+def test_a_formula_that_tuning_spoils_is_trained_as_it_was(monkeypatch):
+    def spoilt(expressions, *_):
+        return [parse_expression("-square(p - y)") for _ in expressions]
+
+    monkeypatch.setattr("symloss.meta.evaluator.tune", spoilt)
+    (kept,) = evaluator().evaluate(proposals("square(p - y)"))
+    assert kept.score.status is Status.OK
+    (lost,) = evaluator(tuning=Tuning(steps=4, keep_better=False)).evaluate(proposals("square(p - y)"))
+    assert lost.score.status is Status.REJECTED

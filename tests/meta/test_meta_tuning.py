@@ -115,3 +115,8 @@ def test_weights_are_placed_as_named():
     edges = with_weights(expr, "edges")
     assert constants_of(edges) == (1.0,) * (expr.size - 1)
     assert fold(edges) == expr
+
+
+def test_a_population_whose_constants_reach_no_gradient_is_left_as_it_is():
+    losses = [parse_expression("-(y * log(p))"), parse_expression("square(p - y)")]
+    assert tune(losses, small_task("linear"), Tuning(steps=3, batch_size=32), 0) == losses
