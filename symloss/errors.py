@@ -38,6 +38,10 @@ class ExportError(SymlossError):
     """A loss that cannot be exported, or whose exported code disagrees with it."""
 
 
+class WorkerError(SymlossError):
+    """A process that did part of the work and could not finish it."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
     names = sorted(known)

@@ -22,7 +22,7 @@ from symloss.grammar import Grammar, load_grammar, parse_grammar
 from symloss.meta.calibration import Calibration, calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
-from symloss.meta.lockstep import Fleet
+from symloss.meta.lockstep import seeded_networks
 from symloss.meta.training import outputs_on
 from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
@@ -130,8 +130,8 @@ def metric_of(config: SearchConfig, task: Task) -> Metric:
 
 def check_metric(metric: Metric, task: Task, seed: int) -> None:
     """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
-    fleet = Fleet.seeded(task.make_model, [seed], task.train.x.device)
-    (cost,) = metric.batched(outputs_on(fleet, task.valid), task.valid.y).tolist()
+    network, parameters = seeded_networks(task.make_model, [seed], task.train.x.device, None)
+    (cost,) = metric.batched(outputs_on(network, parameters, task.valid), task.valid.y).tolist()
     if not math.isfinite(cost):
         raise TaskError(
             f"metric '{metric.name}' is {cost} for an untrained network on the validation data, "

@@ -9,7 +9,7 @@ inner vocabulary speaks: tensors for training, text for exported gradients.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,3 +141,25 @@ def value_and_slope(
     duals = {name: Dual(value, one if name == "prediction" else None) for name, value in inputs.items()}
     result = evaluate(expr, duals, DualVocabulary(vocabulary), lambda value: Dual(constant(value)))
     return _dual(result)
+
+
+def slope_and_mixed(
+    expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constants: Sequence[Any], one: Any
+) -> tuple[Any, list[Any]]:
+    """The slope in the prediction, and the derivative of that slope with respect to each constant.
+
+    The same forward mode twice: the numbers that travel with their slope in the prediction themselves
+    travel with their slope in one constant. Constants are few, so one sweep for each costs little.
+
+    constants: the target's values of them, in prefix order. Returns None for what is exactly zero.
+    """
+    inner = DualVocabulary(vocabulary)
+    slope: Any = None
+    mixed = []
+    for index in range(max(len(constants), 1)):
+        leaves = {name: Dual(value) for name, value in inputs.items()}
+        numbered = iter([Dual(value, one if i == index else None) for i, value in enumerate(constants)])
+        found = value_and_slope(expr, leaves, inner, lambda _, own=numbered: next(own), Dual(one)).slope  # type: ignore[misc]
+        slope = None if found is None else found.value
+        mixed.append(None if found is None else found.slope)
+    return slope, mixed[: len(constants)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from symloss.records import Kind
 
@@ -24,7 +23,10 @@ def predictions_of(outputs: Tensor, kind: Kind) -> Tensor:
 def targets_of(labels: Tensor, kind: Kind, num_outputs: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Labels to targets of shape (..., batch, outputs): one-hot for class ids, otherwise as they are."""
     if kind is Kind.MULTICLASS and not labels.is_floating_point():
-        return functional.one_hot(labels, num_outputs).to(dtype)
+        # Written where it belongs at once: torch's one_hot makes 64-bit integers first.
+        return torch.zeros(*labels.shape, num_outputs, dtype=dtype, device=labels.device).scatter_(
+            -1, labels.long()[..., None], 1.0
+        )
     return labels.to(dtype)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from symloss.expr import Constant, Expr, constants_of, map_leaves, with_constants
 from symloss.losses.entry import predictions_of, pull_back
-from symloss.losses.tape import Tape, slope_tape, value_tape
+from symloss.losses.tape import Tape, mixed_tape, slope_tape, value_tape
 from symloss.records import Kind
 
 
@@ -25,11 +26,10 @@ def structure_of(expr: Expr) -> Expr:
 
 @dataclass(frozen=True)
 class Group:
-    """Models whose losses have one structure: their rows in the population, and the tapes they share."""
+    """Models whose losses have one structure: that structure, and their rows in the population."""
 
+    structure: Expr
     rows: tuple[int, ...]
-    value: Tape
-    slope: Tape
     where: slice | Tensor
 
     def pick(self, tensor: Tensor) -> Tensor:
@@ -62,20 +62,51 @@ class Population:
     def _group(self, structure: Expr, rows: list[int]) -> Group:
         contiguous = rows == list(range(rows[0], rows[-1] + 1))
         where = slice(rows[0], rows[-1] + 1) if contiguous else torch.tensor(rows, device=self._device)
-        return Group(tuple(rows), value_tape(structure), slope_tape(structure), where)
+        return Group(structure, tuple(rows), where)
+
+    # Traced when first needed: tuning needs other tapes than training.
+    @cached_property
+    def _value_tapes(self) -> list[Tape]:
+        return [value_tape(group.structure) for group in self.groups]
+
+    @cached_property
+    def _slope_tapes(self) -> list[Tape]:
+        return [slope_tape(group.structure) for group in self.groups]
+
+    @cached_property
+    def _mixed_tapes(self) -> list[Tape]:
+        return [mixed_tape(group.structure) for group in self.groups]
+
+    @cached_property
+    def _rows_of_constants(self) -> Tensor:
+        """The model to which each constant belongs, in the order of `flat_constants`."""
+        rows = [row for group in self.groups for _ in constants_of(group.structure) for row in group.rows]
+        return torch.tensor(rows, dtype=torch.int64, device=self._device)
 
     def __len__(self) -> int:
         return len(self.expressions)
 
+    def flat_constants(self, dtype: torch.dtype = torch.float32) -> Tensor:
+        """All constants in one tensor, group by group; in a group the first constants of its models first."""
+        columns = [
+            column
+            for group in self.groups
+            for column in zip(*(constants_of(self.expressions[row]) for row in group.rows), strict=True)
+        ]
+        values = [value for column in columns for value in column]
+        return torch.tensor(values, dtype=dtype, device=self._device)
+
+    def by_group(self, flat: Tensor) -> list[Tensor]:
+        """Views of `flat_constants`, one per group: (constants, models of the group, 1, 1)."""
+        sizes = [len(constants_of(group.structure)) * len(group.rows) for group in self.groups]
+        return [
+            piece.view(-1, len(group.rows), 1, 1)
+            for piece, group in zip(torch.split(flat, sizes), self.groups, strict=True)
+        ]
+
     def constants(self, dtype: torch.dtype = torch.float32) -> list[Tensor]:
         """The constants of each group: (constants, models of the group, 1, 1)."""
-        return [
-            torch.tensor([constants_of(self.expressions[row]) for row in group.rows], dtype=dtype)
-            .t()
-            .reshape(-1, len(group.rows), 1, 1)
-            .to(self._device)
-            for group in self.groups
-        ]
+        return self.by_group(self.flat_constants(dtype))
 
     def with_constants(self, constants: Sequence[Tensor]) -> list[Expr]:
         """The expressions with their constants replaced by those of `constants`, one tensor per group."""
@@ -88,20 +119,43 @@ class Population:
 
     def slopes(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Derivative of each loss at predictions (K or 1, batch, outputs); targets (batch, outputs)."""
-        return self._apply([group.slope for group in self.groups], predictions, targets, constants)
+        return self._apply(self._slope_tapes, predictions, targets, constants)
 
     def values(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Each elementwise loss at predictions (K or 1, batch, outputs): (K, batch, outputs)."""
-        return self._apply([group.value for group in self.groups], predictions, targets, constants)
+        return self._apply(self._value_tapes, predictions, targets, constants)
+
+    def slopes_and_mixed(
+        self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """`slopes`, and the derivative of each model's slope with respect to each of its constants.
+
+        The second has a row for each of `flat_constants`: (constants, batch, outputs).
+        """
+        slopes, mixed = [], []
+        for tape, group, own in zip(self._mixed_tapes, self.groups, constants, strict=True):
+            slope, *others = tape.replay(group.pick(predictions), targets, own.unbind())
+            slopes.append(slope)
+            mixed += others
+        rows = torch.cat(mixed) if mixed else predictions.new_zeros(0, *predictions.shape[1:])
+        return self._joined(slopes), rows
+
+    def contracted(self, mixed: Tensor, direction: Tensor) -> Tensor:
+        """Sum of each constant's row of `mixed` times its model's row of `direction` (K, batch, outputs)."""
+        return (mixed * direction[self._rows_of_constants]).sum(dim=(1, 2))
 
     def _apply(
         self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
     ) -> Tensor:
-        pieces = [
-            tape(group.pick(predictions), targets, own.unbind())
-            for tape, group, own in zip(tapes, self.groups, constants, strict=True)
-        ]
-        joined = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        return self._joined(
+            [
+                tape(group.pick(predictions), targets, own.unbind())
+                for tape, group, own in zip(tapes, self.groups, constants, strict=True)
+            ]
+        )
+
+    def _joined(self, pieces: Sequence[Tensor]) -> Tensor:
+        joined = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
         return joined if self._back is None else joined[self._back]
 
     def output_gradient(self, outputs: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from symloss.expr import Expr, constants_of, evaluate
 from symloss.expr.primitives import WORDS
-from symloss.expr.slope import value_and_slope
+from symloss.expr.slope import slope_and_mixed, value_and_slope
 from symloss.losses.vocabulary import TORCH
 
 Argument = int | float
@@ -99,73 +100,131 @@ class Recorder:
     def __getattr__(self, name: str) -> Callable[..., Register]:
         if name not in WORDS:
             raise AttributeError(name)
-        return lambda *arguments: self.record(getattr(TORCH, name), *arguments)
+        return lambda *arguments: self.record(_function(name, arguments), *arguments)
+
+
+def _function(name: str, arguments: tuple[Register | float, ...]) -> Callable[..., Any]:
+    """What computes a word. A limit that is a number is clamped to, also when it comes as a tensor."""
+    if name in ("maximum", "minimum") and not isinstance(arguments[1], Register):
+        return torch.clamp_min if name == "maximum" else torch.clamp_max
+    return getattr(TORCH, name)  # type: ignore[no-any-return]
+
+
+Instruction = tuple[Callable[..., Any], int, int, int]
+"""Function, registers of its one or two arguments (-1 for no second one), register of its result."""
 
 
 @dataclass(frozen=True)
 class Tape:
-    """Instructions that compute one output from prediction (register 0), target (1) and constants (2...).
+    """Instructions that compute outputs from prediction (register 0), target (1) and constants (2...).
 
     num_constants: how many constants the expression has, in prefix order.
-    output:        register (int) or literal (float) that holds the result.
+    literals:      numbers of the operators' definitions, in the registers after the constants.
+    outputs:       registers that hold the results.
     """
 
     num_constants: int
-    num_registers: int
-    instructions: tuple[tuple[Callable[..., Any], tuple[Argument, ...], int], ...]
-    output: Argument
+    literals: tuple[float, ...]
+    instructions: tuple[Instruction, ...]
+    outputs: tuple[int, ...]
 
     def __call__(self, prediction: Tensor, target: Tensor, constants: Sequence[Any]) -> Tensor:
-        """Replay. Shapes broadcast: prediction and target (..., outputs), constants scalars or (..., 1).
+        """The first output; see `replay`."""
+        return self.replay(prediction, target, constants)[0]
 
-        Returns a tensor of the shape of `prediction`.
+    def replay(self, prediction: Tensor, target: Tensor, constants: Sequence[Any]) -> list[Tensor]:
+        """All outputs. Shapes broadcast: prediction and target (..., outputs), constants scalars or (..., 1).
+
+        Returns tensors of the shape of `prediction`.
         """
-        registers: list[Any] = [None] * self.num_registers
-        registers[0], registers[1] = prediction, target
-        registers[2 : 2 + self.num_constants] = constants
-        for function, arguments, result in self.instructions:
-            registers[result] = function(*[registers[a] if type(a) is int else a for a in arguments])
-        out = registers[self.output] if type(self.output) is int else self.output
-        if not isinstance(out, Tensor):
-            return torch.full_like(prediction, float(out))
-        return out.expand_as(prediction) if out.shape != prediction.shape else out
+        literals = _literals(self.literals, prediction.dtype, prediction.device)
+        registers = [prediction, target, *constants, *literals, *[None] * len(self.instructions)]
+        for function, first, second, result in self.instructions:
+            if second < 0:
+                registers[result] = function(registers[first])
+            else:
+                registers[result] = function(registers[first], registers[second])
+        return [_shaped(registers[output], prediction) for output in self.outputs]
+
+
+@lru_cache(maxsize=4096)
+def _literals(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """Numbers as tensors without dimensions: torch takes twice as long to wrap a Python number each time."""
+    return tuple(torch.tensor(value, dtype=dtype, device=device) for value in values)
+
+
+def _shaped(value: Any, like: Tensor) -> Tensor:
+    if not isinstance(value, Tensor):  # a constant handed over as a number
+        return torch.full_like(like, float(value))
+    return value.expand_as(like) if value.shape != like.shape else value
 
 
 def value_tape(expr: Expr) -> Tape:
     """The tape that computes the elementwise loss."""
-    return _trace(expr, lambda inputs, recorder, constant: evaluate(expr, inputs, recorder, constant))
+
+    def value(inputs: Mapping[str, Any], recorder: Any, constants: Sequence[Any]) -> list[Any]:
+        own = iter(constants)
+        return [evaluate(expr, inputs, recorder, lambda _: next(own))]
+
+    return _trace(expr, value)
 
 
 def slope_tape(expr: Expr) -> Tape:
     """The tape that computes the derivative of the elementwise loss with respect to the prediction."""
 
-    def slope(inputs: Mapping[str, Any], recorder: Any, constant: Callable[[float], Any]) -> Any:
-        return value_and_slope(expr, inputs, recorder, constant, One()).slope
+    def slope(inputs: Mapping[str, Any], recorder: Any, constants: Sequence[Any]) -> list[Any]:
+        own = iter(constants)
+        return [value_and_slope(expr, inputs, recorder, lambda _: next(own), One()).slope]
 
     return _trace(expr, slope)
 
 
-def _trace(expr: Expr, compute: Callable[[Mapping[str, Any], Any, Callable[[float], Any]], Any]) -> Tape:
+def mixed_tape(expr: Expr) -> Tape:
+    """The tape that computes that derivative, and then its own derivatives with respect to each constant."""
+
+    def mixed(inputs: Mapping[str, Any], recorder: Any, constants: Sequence[Any]) -> list[Any]:
+        slope, others = slope_and_mixed(expr, inputs, recorder, constants, One())
+        return [slope, *others]
+
+    return _trace(expr, mixed)
+
+
+def _trace(expr: Expr, compute: Callable[[Mapping[str, Any], Any, Sequence[Any]], list[Any]]) -> Tape:
     recorder = Recorder()
     inputs = {"prediction": recorder.new_register(), "target": recorder.new_register()}
     count = len(constants_of(expr))
-    pool = [recorder.new_register() for _ in range(count)]
-    remaining = iter(pool)
-    output = compute(inputs, recorder, lambda _: next(remaining))
-    result: Argument = output.number if isinstance(output, Register) else float(output or 0.0)
-    first = 2 + count
-    numbered = [(f, args, first + i) for i, (f, args) in enumerate(recorder.instructions)]
-    return Tape(count, first + len(numbered), tuple(_needed(numbered, result)), result)
+    constants = [recorder.new_register() for _ in range(count)]
+    found = compute(inputs, recorder, constants)
+    results = [r.number if isinstance(r, Register) else float(r or 0.0) for r in found]
+    needed = _needed(list(enumerate(recorder.instructions, start=2 + count)), results)
+    # Literals take the registers after the constants, so that all arguments are registers.
+    arguments = [*results, *[a for _, (_, own) in needed for a in own]]
+    literals = sorted({a for a in arguments if type(a) is float})
+    places: dict[Any, int] = {number: number for number in range(2 + count)}
+    # Keys of floats carry their type: register 1 is not the literal 1.0.
+    places |= {(float, value): 2 + count + i for i, value in enumerate(literals)}
+    places |= {number: 2 + count + len(literals) + i for i, (number, _) in enumerate(needed)}
+
+    def place(argument: Argument) -> int:
+        return places[argument if type(argument) is int else (float, argument)]
+
+    instructions = []
+    for number, (function, own) in needed:
+        first, *second = [place(a) for a in own]
+        instructions.append((function, first, second[0] if second else -1, places[number]))
+    return Tape(count, tuple(literals), tuple(instructions), tuple(place(r) for r in results))
 
 
-def _needed(
-    instructions: list[tuple[Callable[..., Any], tuple[Argument, ...], int]], output: Argument
-) -> list[tuple[Callable[..., Any], tuple[Argument, ...], int]]:
-    """The instructions on which `output` depends, in order."""
-    wanted = {output} if type(output) is int else set()
+Recorded = tuple[int, tuple[Callable[..., Any], tuple[Argument, ...]]]
+"""A recorded instruction with the register of its result."""
+
+
+def _needed(instructions: Sequence[Recorded], outputs: Sequence[Argument]) -> list[Recorded]:
+    """The instructions on which `outputs` depend, in order."""
+    wanted = {output for output in outputs if type(output) is int}
     kept = []
-    for instruction in reversed(instructions):
-        if instruction[2] in wanted:
-            wanted.update(a for a in instruction[1] if type(a) is int)
-            kept.append(instruction)
+    for number, (function, arguments) in reversed(instructions):
+        if number in wanted:
+            wanted.update(a for a in arguments if type(a) is int)
+            kept.append((number, (function, arguments)))
     return kept[::-1]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.lockstep import check_lockstep
+from symloss.meta.plan import plan_for
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
 from symloss.meta.settings import Filters, Training, Tuning
-from symloss.meta.training import Job, chunks, train_and_score
+from symloss.meta.training import Job, train_and_score
 from symloss.meta.tuning import tune, with_weights
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
@@ -121,7 +122,8 @@ class Evaluator:
         if self.tuning.steps == 0 or not open_:
             return
         before = [with_weights(d.expression, self.tuning.weights) for d in open_]
-        tuned = tune(before, self.task, self.tuning, self.seed, lambda: self.tick("tuning"))
+        plan = plan_for(self.task, self.training)
+        tuned = tune(before, self.task, self.tuning, self.seed, plan, lambda: self.tick("tuning"))
         for draft, expr in zip(open_, tuned, strict=True):
             draft.untuned = draft.expression
             draft.expression = fold(without_offset(fold(expr)))
@@ -158,7 +160,7 @@ class Evaluator:
             self.task, jobs, self.training, self.seed, self.metric, (self.task.valid,), tick
         )
         costs = [cost for (cost,) in scored]
-        return [tuple(own) for own in chunks(costs, len(seeds))]
+        return [tuple(costs[i : i + len(seeds)]) for i in range(0, len(costs), len(seeds))]
 
     def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
         made: dict[int, Candidate] = {}

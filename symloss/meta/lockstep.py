@@ -1,120 +1,110 @@
 """Many networks of one shape, trained together as one batched model.
 
-A `Fleet` holds K models: every parameter is stacked along a first axis of length K, and one call of
-the network runs all of them. All see the same batches in the same order, so that models differ only
-in their loss (and in their initialisation where seeds differ).
+A `Fleet` holds K networks: every parameter is stacked along a first axis of length K. All see the same
+batches in the same order, so that networks differ only in their loss (and in their initialisation where
+seeds differ).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from symloss.errors import TaskError
-
-Parameters = dict[str, Tensor]
+from symloss.meta.settings import Training
+from symloss.networks import Chain, Network, Parameters, Traced
 
 _RANDOMNESS = threading.Lock()
 """Torch has one global random state; while a model is made, no other thread may use it."""
 
 
-@dataclass(frozen=True)
-class Optimiser:
-    """Stochastic gradient descent, as in torch.optim.SGD.
-
-    lr is one learning rate, or one per model as a tensor of shape (models,).
-    """
-
-    lr: float | Tensor = 0.01
-    momentum: float = 0.9
-    nesterov: bool = True
-    weight_decay: float = 0.0
-
-
 class Fleet:
-    """K networks with stacked parameters of shape (K, ...).
+    """K networks with stacked parameters of shape (K, ...), and the state of their optimiser.
 
-    The template's own parameters are never used; buffers are stacked too and stay as they were made.
+    rates:    learning rate of each network, (K,).
+    training: the optimiser's settings: stochastic gradient descent as in torch.optim.SGD.
     """
 
-    def __init__(self, template: nn.Module, parameters: Parameters, buffers: Parameters) -> None:
-        self.template = template
+    def __init__(self, network: Network, parameters: Parameters, rates: Tensor, training: Training) -> None:
+        self.network = network
         self.parameters = parameters
-        self.buffers = buffers
-        self._velocity: Parameters = {}
-
-    @classmethod
-    def seeded(cls, make_model: Callable[[], nn.Module], seeds: Sequence[int], device: torch.device) -> Fleet:
-        """One model for each seed; equal seeds give equal models. Torch's global random state is kept."""
-        models = {seed: seeded_model(make_model, seed) for seed in dict.fromkeys(seeds)}
-        parameters, buffers = stack_module_state(list(models.values()))
-        position = {seed: index for index, seed in enumerate(models)}
-        rows = torch.tensor([position[seed] for seed in seeds])
-
-        def stacked(tensors: Parameters) -> Parameters:
-            return {name: tensor.detach()[rows].to(device) for name, tensor in tensors.items()}
-
-        return cls(next(iter(models.values())).to("meta"), stacked(parameters), stacked(buffers))
+        self._rates = rates
+        self._training = training
+        # The rates multiply the gradients of the outputs, which are small, instead of those of the
+        # parameters: stochastic gradient descent with momentum is linear in the gradient.
+        self._sgd = torch.optim.SGD(
+            parameters.values(),
+            lr=1.0,
+            momentum=training.momentum,
+            nesterov=training.nesterov and training.momentum > 0,
+            fused=True,
+        )
 
     def __len__(self) -> int:
-        return next(iter(self.parameters.values())).shape[0]
+        return len(self._rates)
 
-    def outputs(self, x: Tensor, parameters: Parameters | None = None, own_inputs: bool = False) -> Tensor:
-        """Raw outputs (K, batch, outputs) for inputs x (batch, ...), or (K, batch, ...) if own_inputs."""
-
-        def one(parameters: Parameters, buffers: Parameters, x: Tensor) -> Tensor:
-            result = functional_call(self.template, (parameters, buffers), (x,))
-            assert isinstance(result, Tensor)
-            return result
-
-        chosen = self.parameters if parameters is None else parameters
-        batched: Tensor = vmap(one, in_dims=(0, 0, 0 if own_inputs else None))(chosen, self.buffers, x)
-        return batched
-
-    def step(
-        self, x: Tensor, output_gradient: Callable[[Tensor], Tensor], opt: Optimiser, own_inputs: bool = False
-    ) -> None:
+    def step(self, x: Tensor, output_gradient: Callable[[Tensor], Tensor]) -> None:
         """One optimiser step. `output_gradient` maps outputs (K, batch, outputs) to their gradient."""
-        names = list(self.parameters)
-        leaves = [self.parameters[name].requires_grad_() for name in names]
-        outputs = self.outputs(x, own_inputs=own_inputs)
-        with torch.no_grad():
-            incoming = output_gradient(outputs.detach())
-        gradients = torch.autograd.grad(outputs, leaves, incoming, allow_unused=True)
-        with torch.no_grad():
-            for name, leaf, gradient in zip(names, leaves, gradients, strict=True):
-                leaf.requires_grad_(False)
-                if gradient is not None:
-                    self._descend(name, leaf, gradient.contiguous(), opt)
+        forward = self.network.run(self.parameters, x)
+        slopes = forward.backward(output_gradient(forward.outputs) * self._rates[:, None, None])
+        decay = self._training.weight_decay
+        for name, parameter in self.parameters.items():
+            slope = slopes[name].contiguous()
+            if decay:
+                share = (decay * self._rates).view(-1, *[1] * (parameter.dim() - 1))
+                slope = slope.addcmul(parameter, share)
+            parameter.grad = slope
+        self._sgd.step()
 
-    def _descend(self, name: str, parameter: Tensor, gradient: Tensor, opt: Optimiser) -> None:
-        """Move one stacked parameter. The gradient is overwritten: large stacks are bound by memory."""
-        if opt.weight_decay:
-            gradient.add_(parameter, alpha=opt.weight_decay)
-        if opt.momentum:
-            if name in self._velocity:
-                velocity = self._velocity[name].mul_(opt.momentum).add_(gradient)
-            else:
-                velocity = self._velocity[name] = gradient.clone()
-            gradient = gradient.add_(velocity, alpha=opt.momentum) if opt.nesterov else velocity
-        if isinstance(opt.lr, Tensor):
-            parameter.addcmul_(gradient, opt.lr.view(-1, *[1] * (parameter.dim() - 1)), value=-1.0)
-        else:
-            parameter.add_(gradient, alpha=-opt.lr)
+    def keep(self, rows: Tensor) -> Fleet:
+        """The networks of these rows alone, with the state of their optimiser, as a new fleet."""
+        kept = Fleet(
+            self.network.keep(rows),
+            {name: value[rows] for name, value in self.parameters.items()},
+            self._rates[rows],
+            self._training,
+        )
+        for name, old in self.parameters.items():
+            state = {
+                key: value[rows] if isinstance(value, Tensor) else value
+                for key, value in self._sgd.state[old].items()
+            }
+            if state:
+                kept._sgd.state[kept.parameters[name]] = state
+        return kept
 
 
 def seeded_model(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """A new model whose initial weights depend on `seed` alone."""
+    """A new model whose initial weights depend on `seed` alone. Torch's global random state is kept."""
     with _RANDOMNESS, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_model()
+
+
+def seeded_networks(
+    make_model: Callable[[], nn.Module], seeds: Sequence[int], device: torch.device, chain: Chain | None
+) -> tuple[Network, Parameters]:
+    """A network and its stacked parameters, one row for each seed; equal seeds give equal rows.
+
+    chain: the rules of the model, or None to leave its differentiation to torch.
+    """
+    models = {seed: seeded_model(make_model, seed) for seed in dict.fromkeys(seeds)}
+    parameters, buffers = stack_module_state(list(models.values()))
+    position = {seed: index for index, seed in enumerate(models)}
+    rows = torch.tensor([position[seed] for seed in seeds])
+
+    def stacked(tensors: Parameters) -> Parameters:
+        return {name: tensor.detach()[rows].to(device) for name, tensor in tensors.items()}
+
+    if chain is not None:
+        return chain, stacked(parameters)
+    return Traced(next(iter(models.values())).to("meta"), stacked(buffers)), stacked(parameters)
 
 
 def check_lockstep(make_model: Callable[[], nn.Module]) -> None:

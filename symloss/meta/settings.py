@@ -25,6 +25,10 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     seeds:        networks per candidate, each with its own initial weights; fitness is their mean.
     normalise:    scale each loss so that its gradient at the start is as large as that of cross-entropy
                   (mean squared error for regression): one learning rate then suits all candidates.
+    network:      how networks are differentiated: "chain" by explicit rules for known layers, "traced" by
+                  torch's transforms for any module, "auto" whichever is faster here.
+    models_at_once: networks in one batched step; None is what measures fastest for the model and device.
+    tf32:         on CUDA, let matrix products round their factors to 10 bits, which is faster.
     """
 
     steps: Count = 250
@@ -35,6 +39,9 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weight_decay: NotNegative = 0.0
     seeds: Count = 2
     normalise: bool = True
+    network: Literal["auto", "chain", "traced"] = "auto"
+    models_at_once: Count | None = None
+    tf32: bool = False
 
 
 class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

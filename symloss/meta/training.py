@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from symloss.expr import Expr
 from symloss.losses.entry import targets_of
 from symloss.losses.population import Population
-from symloss.meta.lockstep import BatchOrder, Fleet, Optimiser, seeded_model
+from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
+from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training
+from symloss.networks import Network, Parameters
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
 from symloss.workers import in_parallel
-
-T = TypeVar("T")
-
-MODELS_AT_ONCE = 48
-MODELS_AT_ONCE_GPU = 256
 
 OUTPUT_CHUNK = 1024
 """Samples whose outputs are computed at once, so that memory does not grow with the data set."""
@@ -36,47 +32,72 @@ class Job:
     learning_rate: float
 
 
+class Heat:
+    """Networks that train in lockstep, one for each job, on the same batches. They can stop on the way.
+
+    The task's data decides the device and the precision.
+    """
+
+    def __init__(
+        self, task: Task, jobs: Sequence[Job], training: Training, batch_seed: int, plan: Plan
+    ) -> None:
+        x = task.train.x
+        self._task, self._jobs = task, list(jobs)
+        network, parameters = seeded_networks(
+            task.make_model, [job.seed for job in jobs], x.device, plan.chain
+        )
+        rates = torch.tensor([job.learning_rate for job in jobs], dtype=x.dtype, device=x.device)
+        self.fleet = Fleet(network, parameters, rates, training)
+        self._order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, x.device)
+        self._done = 0
+        self._set_losses()
+
+    def _set_losses(self) -> None:
+        x = self._task.train.x
+        self._population = Population([job.expression for job in self._jobs], self._task.kind, x.device)
+        self._constants = self._population.constants(x.dtype)
+
+    @torch.no_grad()
+    def advance(self, steps: int, tick: Callable[[], None] | None = None) -> None:
+        """Train until `steps` steps are done in all. `tick` is called every step."""
+        data, kind, outputs = self._task.train, self._task.kind, self._task.num_outputs
+        for step in range(self._done, steps):
+            batch = self._order[step]
+            x = data.x[batch]
+            wanted = targets_of(data.y[batch], kind, outputs, x.dtype)
+            self.fleet.step(
+                x,
+                lambda found, wanted=wanted: self._population.output_gradient(found, wanted, self._constants),  # type: ignore[misc]
+            )
+            if tick is not None:
+                tick()
+        self._done = max(steps, self._done)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with the networks of these rows alone."""
+        self._jobs = [self._jobs[row] for row in rows]
+        self.fleet = self.fleet.keep(torch.tensor(list(rows), device=self._task.train.x.device))
+        self._set_losses()
+
+
 def train_fleet(
     task: Task,
     jobs: Sequence[Job],
     training: Training,
     batch_seed: int,
     tick: Callable[[], None] | None = None,
+    plan: Plan | None = None,
 ) -> Fleet:
-    """Train one network for each job, all in lockstep on the same batches. `tick` is called every step.
-
-    The task's data decides the device and the precision.
-    """
-    device = task.train.x.device
-    fleet = Fleet.seeded(task.make_model, [job.seed for job in jobs], device)
-    population = Population([job.expression for job in jobs], task.kind, device)
-    dtype = task.train.x.dtype
-    constants = population.constants(dtype)
-    targets = targets_of(task.train.y, task.kind, task.num_outputs, dtype)
-    order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, device)
-    optimiser = Optimiser(
-        torch.tensor([job.learning_rate for job in jobs], dtype=dtype, device=device),
-        training.momentum,
-        training.nesterov,
-        training.weight_decay,
-    )
-    for step in range(len(order)):
-        batch = order[step]
-        wanted = targets[batch]
-        fleet.step(
-            task.train.x[batch],
-            lambda outputs, wanted=wanted: population.output_gradient(outputs, wanted, constants),  # type: ignore[misc]
-            optimiser,
-        )
-        if tick is not None:
-            tick()
-    return fleet
+    """Train one network for each job, all in lockstep on the same batches. `tick` is called every step."""
+    heat = Heat(task, jobs, training, batch_seed, plan or plan_for(task, training))
+    heat.advance(training.steps, tick)
+    return heat.fleet
 
 
 @torch.no_grad()
-def outputs_on(fleet: Fleet, split: Split) -> Tensor:
+def outputs_on(network: Network, parameters: Parameters, split: Split) -> Tensor:
     """Raw outputs of each network on a part of the data: (models, samples, outputs)."""
-    pieces = [fleet.outputs(x) for x in torch.split(split.x, OUTPUT_CHUNK)]
+    pieces = [network.outputs(parameters, x) for x in torch.split(split.x, OUTPUT_CHUNK)]
     return torch.cat(pieces, dim=1)
 
 
@@ -90,32 +111,15 @@ def train_and_score(
     tick: Callable[[], None] | None = None,
 ) -> list[tuple[float, ...]]:
     """The metric of each job's trained network on each of `splits`; NaN where training diverged."""
-    device = task.train.x.device
+    plan = plan_for(task, training)
 
-    def work(chunk: Sequence[Job], tick: Callable[[], None]) -> list[Tensor]:
-        fleet = train_fleet(task, chunk, training, batch_seed, tick)
-        return [outputs_on(fleet, split) for split in splits]
+    def work(piece: Sequence[Job], tick: Callable[[], None]) -> list[Tensor]:
+        fleet = train_fleet(task, piece, training, batch_seed, tick, plan)
+        return [outputs_on(fleet.network, fleet.parameters, split) for split in splits]
 
     costs: list[tuple[float, ...]] = []
-    for outputs in in_parallel(work, chunks(jobs, models_at_once(task.make_model, device)), device, tick):
+    for outputs in in_parallel(work, plan.pieces(jobs), task.train.x.device, tick):
         # Here and not in the workers: a user's metric need not be safe to run in several threads.
         columns = [metric.batched(o, split.y).tolist() for o, split in zip(outputs, splits, strict=True)]
         costs += zip(*columns, strict=True)
     return costs
-
-
-def models_at_once(make_model: Callable[[], nn.Module], device: torch.device) -> int:
-    """How many networks to train in one batched step. Depends on the model and the kind of device alone.
-
-    Stacked convolutions become grouped ones, which on a CPU are slower than one network after another.
-    """
-    if device.type != "cpu":
-        return MODELS_AT_ONCE_GPU
-    modules = seeded_model(make_model, 0).modules()
-    convolutional = any(isinstance(module, nn.Conv1d | nn.Conv2d | nn.Conv3d) for module in modules)
-    return 1 if convolutional else MODELS_AT_ONCE
-
-
-def chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    """`items` in consecutive pieces of at most `size`."""
-    return [items[start : start + size] for start in range(0, len(items), size)]

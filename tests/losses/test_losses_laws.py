@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import expressions, law
 from torch.nn import functional
 
-from symloss.expr import OPERATORS, PREDICTION, Call, call, constants_of, evaluate, parse_expression
+from symloss.expr import OPERATORS, PREDICTION, Call, call, constants_of, evaluate, parse_expression, weighted
 from symloss.expr.primitives import FLOATS
 from symloss.losses.catalogue import CATALOGUE
 from symloss.losses.entry import predictions_of, pull_back, targets_of
@@ -107,6 +107,28 @@ def test_a_population_equals_its_members_one_by_one(kind, shared):
         expected = torch.autograd.grad(module(leaf, labels), leaf)[0]
         torch.testing.assert_close(found[row], expected, rtol=1e-10, atol=1e-12)
     assert population.with_constants(constants) == losses
+
+
+@law
+@given(st.lists(expressions(required=frozenset(["prediction"])), min_size=1, max_size=4))
+def test_mixed_derivatives_are_those_of_autograd_through_the_slope(exprs):
+    """d slope / d constant of every constant, from a second sweep of forward mode."""
+    prediction, target = grid()
+    losses = [weighted(expr) for expr in [*exprs, exprs[0]]]
+    population = Population(losses, Kind.REGRESSION)
+    flat = population.flat_constants(torch.float64).requires_grad_()
+    constants = population.by_group(flat)
+    slopes = population.slopes(prediction[None], target, constants)
+    direction = torch.linspace(-1, 2, slopes.numel(), dtype=torch.float64).view(slopes.shape)
+    total = (slopes * direction).sum()
+    expected = torch.zeros_like(flat)
+    if total.requires_grad:
+        expected = torch.autograd.grad(total, flat, allow_unused=True, materialize_grads=True)[0]
+    with torch.no_grad():
+        again, mixed = population.slopes_and_mixed(prediction[None], target, constants)
+        found = population.contracted(mixed, direction)
+    torch.testing.assert_close(again, slopes.detach(), equal_nan=True)
+    assert same(found, expected, 1e-6)  # overflow comes earlier in one order than in the other
 
 
 REFERENCES = {

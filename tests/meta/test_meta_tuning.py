@@ -9,13 +9,17 @@ from test_meta_training import doubled, small_task
 from symloss.expr import constants_of, fold, parse_expression
 from symloss.losses.population import Population
 from symloss.meta.lockstep import seeded_model
+from symloss.meta.meta_gradient import MetaStep, one_step_gradient, task_loss, unrolled_gradient
+from symloss.meta.plan import Plan
 from symloss.meta.settings import Tuning
-from symloss.meta.tuning import MetaStep, one_step_gradient, task_loss, tune, unrolled_gradient, with_weights
+from symloss.meta.tuning import tune, with_weights
+from symloss.networks import Traced, as_chain
 from symloss.records import Kind
 from symloss.tasks import Split, Task
 
 FORMULAS = ["-(y * log(p + 0.1))", "0.7 * square(p - 0.9 * y)", "tanh(1.5 * abs(p - y))"]
 RATE = 0.3
+PLAN = Plan(None, 12)
 
 
 def task_of(kind: Kind) -> Task:
@@ -32,6 +36,12 @@ def setting(kind: Kind, inner_steps: int):
     population = Population([with_weights(parse_expression(f), "edges") for f in FORMULAS], kind)
     batches = [torch.arange(8 * i, 8 * i + 8) for i in range(inner_steps)]
     return task, population, seeded_model(task.make_model, 0), batches, torch.arange(10)
+
+
+def meta_step(model, chain, population, flat, task, batches, valid) -> MetaStep:
+    traced = Traced(model, {})
+    start = {name: value.detach()[None] for name, value in model.named_parameters()}
+    return MetaStep(chain or traced, traced, start, population, flat, task, batches, valid, RATE)
 
 
 def stepped_loss(expression, task, model, batches, valid) -> torch.Tensor:
@@ -53,14 +63,16 @@ def stepped_loss(expression, task, model, batches, valid) -> torch.Tensor:
 @pytest.mark.parametrize("inner_steps", [1, 3])
 def test_meta_gradients_equal_finite_differences(kind, inner_steps):
     task, population, model, batches, valid = setting(kind, inner_steps)
-    constants = [c.requires_grad_() for c in population.constants(torch.float64)]
-    found = unrolled_gradient(MetaStep(model, population, constants, task, batches, valid, RATE))
+    flat = population.flat_constants(torch.float64)
+    constants = population.by_group(flat)
+    step = meta_step(model, None, population, flat, task, batches, valid)
+    found = population.by_group(unrolled_gradient(step))
     for group, (values, slopes) in enumerate(zip(constants, found, strict=True)):
         for index in range(len(values)):
             for column, row in enumerate(population.groups[group].rows):
                 sides = []
                 for shift in (1e-6, -1e-6):
-                    moved = [c.detach().clone() for c in constants]
+                    moved = [c.clone() for c in constants]
                     moved[group][index, column] += shift
                     expr = population.with_constants(moved)[row]
                     sides.append(stepped_loss(expr, task, model, batches, valid))
@@ -68,23 +80,25 @@ def test_meta_gradients_equal_finite_differences(kind, inner_steps):
                 assert slopes[index, column].item() == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("explicit", [True, False])
 @pytest.mark.parametrize("kind", list(Kind))
-def test_one_step_without_double_backward_equals_the_unrolled_gradient(kind):
+def test_one_step_without_double_backward_equals_the_unrolled_gradient(kind, explicit):
     task, population, model, batches, valid = setting(kind, 1)
-    constants = [c.requires_grad_() for c in population.constants(torch.float64)]
-    step = MetaStep(model, population, constants, task, batches, valid, RATE)
+    chain = as_chain(model, task.train.x[:2]) if explicit else None
+    assert (chain is not None) == explicit
+    flat = population.flat_constants(torch.float64)
+    step = meta_step(model, chain, population, flat, task, batches, valid)
     short, long = one_step_gradient(step), unrolled_gradient(step)
-    assert any(value.abs().max() > 1e-4 for value in long)
-    for a, b in zip(short, long, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+    assert long.abs().max() > 1e-4
+    torch.testing.assert_close(short, long, rtol=1e-9, atol=1e-12)
 
 
 def test_tuning_lowers_the_task_loss_after_a_step_and_repeats_itself():
     task = small_task("linear")
     start = [with_weights(parse_expression("square(p - 0.4 * y)"), "merged")]
     settings = Tuning(steps=60, learning_rate=0.02, inner_learning_rate=1.0, batch_size=32)
-    (tuned,) = tune(start, task, settings, 0)
-    assert tune(start, task, settings, 0) == [tuned]
+    (tuned,) = tune(start, task, settings, 0, PLAN)
+    assert tune(start, task, settings, 0, PLAN) == [tuned]
     assert constants_of(tuned) != constants_of(start[0])
     exact = doubled(task)
     model = seeded_model(exact.make_model, 999)
@@ -98,15 +112,15 @@ def test_a_candidate_whose_gradient_is_not_finite_stands_still_alone():
     bad = parse_expression("exp(exp(90 * p + 9)) * y")
     good = parse_expression("-(y * log(p + 0.1))")
     settings = Tuning(steps=5, batch_size=32)
-    together = tune([bad, good], task, settings, 0)
+    together = tune([bad, good], task, settings, 0, PLAN)
     assert together[0] == bad
-    (alone,) = tune([good], task, settings, 0)
+    (alone,) = tune([good], task, settings, 0, PLAN)
     assert constants_of(together[1]) == pytest.approx(constants_of(alone), rel=1e-5)
 
 
 def test_no_steps_change_nothing():
     losses = [parse_expression("square(p - 0.4 * y)")]
-    assert tune(losses, small_task("linear"), Tuning(steps=0), 0) == losses
+    assert tune(losses, small_task("linear"), Tuning(steps=0), 0, PLAN) == losses
 
 
 def test_weights_are_placed_as_named():
@@ -119,4 +133,4 @@ def test_weights_are_placed_as_named():
 
 def test_a_population_whose_constants_reach_no_gradient_is_left_as_it_is():
     losses = [parse_expression("-(y * log(p))"), parse_expression("square(p - y)")]
-    assert tune(losses, small_task("linear"), Tuning(steps=3, batch_size=32), 0) == losses
+    assert tune(losses, small_task("linear"), Tuning(steps=3, batch_size=32), 0, PLAN) == losses

@@ -1,0 +1,188 @@
+"""How the task loss of a trained network depends on the constants of the loss that trained it, exactly.
+
+For a single inner step no double backward pass through the network is needed. With z the outputs on
+the training batch, g(phi) = dL_phi/dz, and v the gradient of the task loss at the stepped weights,
+
+    d task / d phi = -lr * d/dphi <g(phi), J v>,     J = dz/dtheta,
+
+where J v is one more pass through the network. The loss is elementwise in the predictions p, so the product
+is <slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
+All candidates share the network, so the training forward pass is done once for the population.
+
+For several inner steps the chain rule runs backwards over them, one at a time: each step is computed again
+from its parameters when its turn comes, so no more than one step's graph exists at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.nn import functional
+
+from symloss.losses.entry import predictions_of, pull_back, targets_of
+from symloss.losses.population import Population
+from symloss.networks import Network, Parameters, Traced
+from symloss.records import Kind
+from symloss.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class MetaStep:
+    """What a meta-gradient depends on.
+
+    network:       how the networks compute. traced: the same, differentiable by torch to any order.
+    start:         the parameters before the inner steps, with one row for all candidates.
+    constants:     of `population`, as `Population.flat_constants`; a gradient has the same shape.
+    train_batches: indices of the training samples of each inner step.
+    valid_batch:   indices of the validation samples on which the task loss is measured.
+    learning_rate: of the inner steps, plain gradient descent.
+    """
+
+    network: Network
+    traced: Traced
+    start: Parameters
+    population: Population
+    constants: Tensor
+    task: Task
+    train_batches: Sequence[Tensor]
+    valid_batch: Tensor
+    learning_rate: float
+
+    def train_batch(self, number: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (batch, outputs) of an inner step, in the data's own precision."""
+        task, indices = self.task, self.train_batches[number]
+        x = task.train.x[indices]
+        return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)
+
+    def valid_inputs(self) -> Tensor:
+        return self.task.valid.x[self.valid_batch]
+
+    def valid_labels(self) -> Tensor:
+        return self.task.valid.y[self.valid_batch]
+
+
+def task_loss(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+    """The differentiable stand-in for the metric: cross-entropy, or mean squared error. A scalar."""
+    if kind is Kind.MULTICLASS:
+        return functional.cross_entropy(outputs, labels)
+    if kind is Kind.BINARY:
+        return functional.binary_cross_entropy_with_logits(outputs, labels)
+    return functional.mse_loss(outputs, labels)
+
+
+def task_gradient(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+    """Gradient of each network's `task_loss` with respect to its outputs (K, batch, outputs)."""
+    batch, width = outputs.shape[-2:]
+    error = predictions_of(outputs, kind) - targets_of(labels, kind, width, outputs.dtype)
+    if kind is Kind.MULTICLASS:
+        return error / batch
+    return error * ((1.0 if kind is Kind.BINARY else 2.0) / (batch * width))
+
+
+@torch.no_grad()
+def one_step_gradient(step: MetaStep) -> Tensor:
+    """Exact meta-gradient for one inner step; see the module."""
+    population, kind, rate = step.population, step.population.kind, step.learning_rate
+    network, start = step.network, step.start
+    x, targets = step.train_batch(0)
+
+    forward = network.run(start, x)
+    predictions = predictions_of(forward.outputs, kind)
+    slopes, mixed = population.slopes_and_mixed(predictions, targets, population.by_group(step.constants))
+    gradients = forward.backward(pull_back(predictions, slopes, kind) / len(x))
+    stepped = {name: torch.sub(value, gradients[name], alpha=rate) for name, value in start.items()}
+
+    valid = network.run(stepped, step.valid_inputs())
+    directions = valid.backward(task_gradient(valid.outputs, step.valid_labels(), kind))
+    push = pull_back(predictions, forward.push(directions), kind)  # the Jacobian of softmax is symmetric
+    return population.contracted(mixed, push) * (-rate / len(x))
+
+
+def unrolled_gradient(step: MetaStep) -> Tensor:
+    """Exact meta-gradient for any number of inner steps T.
+
+    Memory: the graph of one step, and about 2 sqrt(T) copies of the parameters, from which the others are
+    computed again.
+    """
+    total = len(step.train_batches)
+    stride = math.isqrt(total - 1) + 1
+    count = len(step.population)
+    parameters = {name: value.expand(count, *value.shape[1:]) for name, value in step.start.items()}
+    marks = []  # parameters before every stride-th step
+    for number in range(total):
+        if number % stride == 0:
+            marks.append(parameters)
+        parameters = _stepped(step, parameters, step.constants, number)
+    adjoint = _task_adjoint(step, parameters)
+    found = torch.zeros_like(step.constants)
+    for first in range(stride * (len(marks) - 1), -1, -stride):
+        before = [marks.pop()]
+        for number in range(first, min(first + stride, total) - 1):
+            before.append(_stepped(step, before[-1], step.constants, number))
+        for number in range(first + len(before) - 1, first - 1, -1):
+            adjoint, share = _transposed(step, before.pop(), adjoint, number)
+            found += share
+    return found
+
+
+def _inner_gradient(
+    step: MetaStep, parameters: Parameters, constants: Tensor, number: int, create_graph: bool
+) -> Parameters:
+    """Gradient of each candidate's loss at its parameters (K, ...), which require gradients."""
+    population = step.population
+    x, targets = step.train_batch(number)
+    outputs = step.traced.call(parameters, x)
+    incoming = population.output_gradient(
+        outputs if create_graph else outputs.detach(), targets, population.by_group(constants)
+    )
+    found = torch.autograd.grad(
+        outputs, list(parameters.values()), incoming, create_graph=create_graph, materialize_grads=True
+    )
+    return dict(zip(parameters, found, strict=True))
+
+
+@torch.enable_grad()
+def _stepped(step: MetaStep, parameters: Parameters, constants: Tensor, number: int) -> Parameters:
+    """Parameters after an inner step, without a graph."""
+    leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    slopes = _inner_gradient(step, leaves, constants.detach(), number, create_graph=False)
+    return {
+        name: (leaves[name] - step.learning_rate * slope.detach()).detach() for name, slope in slopes.items()
+    }
+
+
+@torch.enable_grad()
+def _transposed(
+    step: MetaStep, parameters: Parameters, adjoint: Parameters, number: int
+) -> tuple[Parameters, Tensor]:
+    """The transposed derivative of an inner step, by parameters and by constants, applied to `adjoint`."""
+    leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    constants = step.constants.detach().requires_grad_()
+    slopes = _inner_gradient(step, leaves, constants, number, create_graph=True)
+    after = [leaves[name] - step.learning_rate * slopes[name] for name in leaves]
+    *found, share = torch.autograd.grad(
+        after,
+        [*leaves.values(), constants],
+        [adjoint[name] for name in leaves],
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return dict(zip(leaves, found, strict=True)), share
+
+
+@torch.enable_grad()
+def _task_adjoint(step: MetaStep, parameters: Parameters) -> Parameters:
+    """Gradient of each candidate's task loss at its parameters."""
+    leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+    outputs = step.traced.call(leaves, step.valid_inputs())
+    labels = step.valid_labels()
+    losses = vmap(lambda z: task_loss(z, labels, step.task.kind))(outputs)
+    found = torch.autograd.grad(
+        losses.sum(), list(leaves.values()), allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(leaves, found, strict=True))

@@ -1,0 +1,150 @@
+"""The layers that are differentiated by explicit rules, many networks at a time.
+
+Values are stacked: (M, batch, ...), parameters (M, ...), where M is the number of networks, or 1 for
+what they share. A layer has three passes. `forward` computes its output and what the others need of it;
+`backward` applies the transpose of its Jacobian to a gradient; `push` applies the Jacobian itself to a
+direction in parameters and inputs. Rules of torch's own are used wherever torch has them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Own = tuple[Tensor, ...]
+"""Parameters of one layer, or gradients or directions of them: weight and, if it has one, bias."""
+
+
+class Layer(Protocol):
+    """One layer's rules. It keeps no state: parameters and what was saved are handed in.
+
+    names:       of its parameters in the module, such as ("weight", "bias").
+    output_kept: True if what it saves is its own output, which must then not be overwritten.
+    """
+
+    names: tuple[str, ...]
+    output_kept: bool
+
+    def forward(self, own: Own, inputs: Tensor, in_place: bool) -> tuple[Tensor, Any]:
+        """Outputs, and what is needed later. `in_place`: the inputs may be overwritten."""
+
+    def backward(self, own: Own, saved: Any, gradient: Tensor, need_input: bool) -> tuple[Tensor | None, Own]:
+        """Gradient of the inputs, if needed, and of the parameters, from that of the outputs (K, ...)."""
+
+    def push(self, own: Own, saved: Any, own_direction: Own, direction: Tensor | None) -> Tensor:
+        """Direction of the outputs (K, ...); a direction of the inputs of None is zero."""
+
+
+def models(*stacked: Tensor) -> int:
+    """The number of networks that stacked tensors are for."""
+    return max(tensor.shape[0] for tensor in stacked)
+
+
+def for_all(tensor: Tensor, count: int) -> Tensor:
+    """A stacked tensor with one row per network; what is shared is not copied."""
+    return tensor.expand(count, *tensor.shape[1:])
+
+
+def row(tensor: Tensor, index: int) -> Tensor:
+    """What network `index` sees of a stacked tensor."""
+    return tensor[index if tensor.shape[0] > 1 else 0]
+
+
+class Linear:
+    """z = h W^T + b as batched matrix products. Shapes: h (M, batch, in), W (M, out, in), b (M, out)."""
+
+    output_kept = False
+
+    def __init__(self, module: nn.Linear) -> None:
+        self.names: tuple[str, ...] = ("weight", "bias") if module.bias is not None else ("weight",)
+
+    @staticmethod
+    def _apply(own: Own, inputs: Tensor) -> Tensor:
+        weight = own[0]
+        count = models(inputs, weight)
+        left, right = for_all(inputs, count), for_all(weight, count).mT
+        if len(own) == 1:
+            return torch.bmm(left, right)
+        return torch.baddbmm(own[1][:, None], left, right)
+
+    def forward(self, own: Own, inputs: Tensor, in_place: bool) -> tuple[Tensor, Any]:
+        return self._apply(own, inputs), inputs
+
+    def backward(self, own: Own, saved: Any, gradient: Tensor, need_input: bool) -> tuple[Tensor | None, Own]:
+        count = models(gradient)
+        slopes: Own = (torch.bmm(gradient.mT, for_all(saved, count)),)
+        if len(own) == 2:
+            slopes += (gradient.sum(1),)
+        return torch.bmm(gradient, for_all(own[0], count)) if need_input else None, slopes
+
+    def push(self, own: Own, saved: Any, own_direction: Own, direction: Tensor | None) -> Tensor:
+        moved = self._apply(own_direction, saved)
+        if direction is None:
+            return moved
+        count = models(direction)
+        return torch.baddbmm(moved, direction, for_all(own[0], count).mT)
+
+
+class Convolution:
+    """A two-dimensional convolution, one network after another.
+
+    Stacked convolutions are grouped ones, which on a CPU are slower than one after another.
+    Shapes: h (M, batch, channels, height, width), W (M, out, channels / groups, kernel, kernel), b (M, out).
+    """
+
+    output_kept = False
+
+    def __init__(self, module: nn.Conv2d) -> None:
+        self.names: tuple[str, ...] = ("weight", "bias") if module.bias is not None else ("weight",)
+        self._geometry: tuple[Any, ...] = (module.stride, module.padding, module.dilation, module.groups)
+
+    def _apply(self, own: Own, inputs: Tensor) -> Tensor:
+        count = models(inputs, *own)
+        rows = [
+            functional.conv2d(
+                row(inputs, k),
+                row(own[0], k),
+                row(own[1], k) if len(own) == 2 else None,
+                *self._geometry,
+            )
+            for k in range(count)
+        ]
+        return joined(rows)
+
+    def forward(self, own: Own, inputs: Tensor, in_place: bool) -> tuple[Tensor, Any]:
+        return self._apply(own, inputs), inputs
+
+    def backward(self, own: Own, saved: Any, gradient: Tensor, need_input: bool) -> tuple[Tensor | None, Own]:
+        stride, padding, dilation, groups = self._geometry
+        has_bias = len(own) == 2
+        found = [
+            torch.ops.aten.convolution_backward(
+                gradient[k],
+                row(saved, k),
+                row(own[0], k),
+                [gradient.shape[2]] if has_bias else None,
+                stride,
+                padding,
+                dilation,
+                False,
+                [0, 0],
+                groups,
+                [need_input, True, has_bias],
+            )
+            for k in range(models(gradient))
+        ]
+        inputs, weights, biases = zip(*found, strict=True)
+        slopes: Own = (joined(weights), joined(biases)) if has_bias else (joined(weights),)
+        return joined(inputs) if need_input else None, slopes
+
+    def push(self, own: Own, saved: Any, own_direction: Own, direction: Tensor | None) -> Tensor:
+        moved = self._apply(own_direction, saved)
+        return moved if direction is None else moved.add_(self._apply(own[:1], direction))
+
+
+def joined(rows: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
+    """Rows (..., ) of single networks as one stacked tensor."""
+    return rows[0][None] if len(rows) == 1 else torch.stack(rows)
