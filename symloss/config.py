@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
-from symloss.meta.settings import Count, Filters, Finalists, Positive, Training, Tuning
+from symloss.meta.settings import Count, Filters, Finalists, Positive, Racing, Training, Tuning
 from symloss.search.settings import Genetic
 
 if sys.version_info >= (3, 11):
@@ -67,6 +67,7 @@ class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     training: Training = Training()
     tuning: Tuning = Tuning()
     filters: Filters = Filters()
+    racing: Racing = Racing()
     finalists: Finalists = Finalists()
 
 

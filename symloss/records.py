@@ -61,6 +61,7 @@ class Status(str, Enum):
     NON_FINITE = "non-finite"
     REJECTED = "rejected"
     DIVERGED = "diverged"
+    OUTRUN = "outrun"
 
 
 SENTENCES: dict[Status, str] = {
@@ -70,6 +71,7 @@ SENTENCES: dict[Status, str] = {
     Status.NON_FINITE: "has a value or gradient on the sample that is not finite",
     Status.REJECTED: "following it does not improve the metric on free predictions",
     Status.DIVERGED: "training under it ended in values that are not finite",
+    Status.OUTRUN: "was stopped part-way, being worse by then than any of the best had been",
 }
 
 
@@ -80,6 +82,7 @@ class Score:
     status:   see `Status`.
     fitness:  the cost that the search minimises (validation metric), or None without one.
     per_seed: the same for each training seed; `fitness` is their mean.
+    curve:    mean cost on the way, at each point where the candidate could have been stopped.
     detail:   what a person should know, such as the candidate that a duplicate equals.
     """
 
@@ -87,6 +90,7 @@ class Score:
     fitness: float | None = None
     per_seed: tuple[float, ...] = ()
     detail: str = ""
+    curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

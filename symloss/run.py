@@ -191,6 +191,7 @@ class SearchRun:
             self.training,
             tuning,
             self.config.filters,
+            self.config.racing,
             self.config.seed,
             self.watcher.stage,
         )

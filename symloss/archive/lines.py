@@ -33,6 +33,7 @@ class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Kind
     reduction: str
     per_seed: tuple[float, ...]
+    curve: tuple[float, ...]
     operation: str
     parents: tuple[int, ...]
     detail: str
@@ -63,6 +64,7 @@ def to_line(candidate: Candidate) -> CandidateLine:
         kind=loss.kind,
         reduction=loss.reduction,
         per_seed=score.per_seed,
+        curve=score.curve,
         operation=proposal.origin.operation,
         parents=proposal.origin.parents,
         detail=score.detail or SENTENCES[score.status],
@@ -77,7 +79,7 @@ def from_line(line: CandidateLine) -> Candidate:
     proposal = Proposal(line.id, parse_expression(line.structure), line.generation, origin)
     loss = SymbolicLoss(parse_expression(line.expression), line.kind, line.reduction)
     detail = "" if line.detail == SENTENCES[line.status] else line.detail
-    return Candidate(proposal, loss, Score(line.status, line.fitness, line.per_seed, detail))
+    return Candidate(proposal, loss, Score(line.status, line.fitness, line.per_seed, detail, line.curve))
 
 
 def finalist_line(candidate_id: int, confirmation: Confirmation) -> FinalistLine:

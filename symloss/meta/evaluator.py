@@ -1,11 +1,13 @@
-"""From proposals to scored candidates: cheap filters first, then tuning, then training.
+"""From proposals to scored candidates: what is cheap and decides much comes first.
 
-formula -> duplicate? -> usable gradient? -> improves free predictions? -> tune -> again -> train -> score
+formula -> duplicate? -> usable gradient? -> improves free predictions? -> train -> tune -> filter -> train
+
+Training stops under what falls behind (see `racing`), and only what did not is tuned. The better of the
+formula as it was and as it was tuned is kept.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,9 +15,10 @@ from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.lockstep import check_lockstep
 from symloss.meta.plan import plan_for
+from symloss.meta.racing import Bars, Race, bars, race
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
-from symloss.meta.settings import Filters, Training, Tuning
-from symloss.meta.training import Job, train_and_score
+from symloss.meta.settings import Filters, Racing, Training, Tuning
+from symloss.meta.training import Job
 from symloss.meta.tuning import tune, with_weights
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
@@ -30,18 +33,9 @@ class _Draft:
     proposal: Proposal
     expression: Expr
     status: Status | None = None  # None: not decided yet
-    fitness: float | None = None
-    per_seed: tuple[float, ...] = ()
+    best: Race | None = None  # the training of `expression`, once it has been trained
     detail: str = ""
     mark: str = ""
-
-    untuned: Expr | None = None
-
-    def versions(self) -> list[Expr]:
-        """The formula as it is now, and as it was before tuning if that differs."""
-        return (
-            [self.expression] if self.untuned in (None, self.expression) else [self.expression, self.untuned]
-        )
 
     def finish(self, status: Status, detail: str = "") -> None:
         self.status, self.detail = status, detail
@@ -64,6 +58,7 @@ class Evaluator:
     training: Training = field(default_factory=Training)
     tuning: Tuning = field(default_factory=Tuning)
     filters: Filters = field(default_factory=Filters)
+    racing: Racing = field(default_factory=Racing)
     seed: int = 0
     tick: Callable[[str], None] = lambda stage: None
     known: dict[str, Candidate] = field(default_factory=dict)
@@ -76,10 +71,18 @@ class Evaluator:
     def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
         """Candidates in the order of `proposals`."""
         drafts = [_Draft(p, fold(without_offset(fold(p.structure)))) for p in proposals]
+        limits = bars((c.score for c in self.known.values()), self.racing, self.training)
         with one_thread():
             self._filter(drafts)
-            self._tune(drafts)
-            self._train(drafts)
+            if self.tuning.steps and self.tuning.keep_better:
+                self._train(drafts, limits)
+                self._retrain([d for d in drafts if d.status is None], limits)
+            else:
+                self._tune(drafts)
+                self._train(drafts, limits)
+        for draft in drafts:
+            if draft.status is None and draft.best is not None:
+                draft.finish(Status.DIVERGED if draft.best.diverged else Status.OK)
         return self._candidates(drafts)
 
     def _filter(self, drafts: list[_Draft]) -> None:
@@ -125,49 +128,48 @@ class Evaluator:
         plan = plan_for(self.task, self.training)
         tuned = tune(before, self.task, self.tuning, self.seed, plan, lambda: self.tick("tuning"))
         for draft, expr in zip(open_, tuned, strict=True):
-            draft.untuned = draft.expression
             draft.expression = fold(without_offset(fold(expr)))
         gradients = self._spread.gradients([d.expression for d in open_])
         for draft, status in zip(open_, gradient_status(gradients), strict=True):
             if status is not Status.OK:
                 draft.finish(status)
         self._reject(open_)
-        if self.tuning.keep_better:
-            for draft in open_:
-                if draft.status is not None and draft.untuned is not None:
-                    # Tuning spoilt it. What it was before has passed the same filters.
-                    draft.expression, draft.status = draft.untuned, None
 
-    def _train(self, drafts: list[_Draft]) -> None:
-        """Train what is left, tuned and (with keep_better) untuned, and score the better of the two."""
+    def _retrain(self, drafts: list[_Draft], limits: Bars) -> None:
+        """Tune formulas that have been trained, train them again, and keep the better of the two."""
+        again = [_Draft(d.proposal, d.expression) for d in drafts]
+        self._tune(again)
+        for draft, tuned in zip(drafts, again, strict=True):
+            if tuned.expression == draft.expression:
+                tuned.finish(Status.DUPLICATE)
+        self._train(again, limits)
+        for draft, tuned in zip(drafts, again, strict=True):
+            assert draft.best is not None
+            if tuned.best is not None and tuned.best.mean < draft.best.mean:
+                draft.expression, draft.best = tuned.expression, tuned.best
+
+    def _train(self, drafts: list[_Draft], limits: Bars) -> None:
+        """Train what is left, and stop what has fallen behind."""
         open_ = [d for d in drafts if d.status is None]
-        versions = [d.versions() if self.tuning.keep_better else [d.expression] for d in open_]
-        results = iter(self._costs([expr for own in versions for expr in own]))
-        for draft, own in zip(open_, versions, strict=True):
-            scored = [(_mean(costs), expr, costs) for expr, costs in zip(own, results)]  # noqa: B905 -- takes what is its own
-            fitness, draft.expression, costs = min(scored, key=lambda entry: entry[0])
-            draft.finish(Status.OK if math.isfinite(fitness) else Status.DIVERGED)
-            if draft.status is Status.OK:
-                draft.fitness, draft.per_seed = fitness, costs
-
-    def _costs(self, expressions: Sequence[Expr]) -> list[tuple[float, ...]]:
-        """Validation costs of each loss, one for each seed."""
+        if not open_:
+            return
         seeds = [self.seed + index for index in range(self.training.seeds)]
-        assert self.training.learning_rate is not None, "a learning rate must have been calibrated"
-        jobs = [Job(expr, seed, self.training.learning_rate) for expr in expressions for seed in seeds]
+        rate = self.training.learning_rate
+        assert rate is not None, "a learning rate must have been calibrated"
+        contestants = [[Job(d.expression, seed, rate) for seed in seeds] for d in open_]
         tick = lambda: self.tick("training")  # noqa: E731
-        scored = train_and_score(
-            self.task, jobs, self.training, self.seed, self.metric, (self.task.valid,), tick
-        )
-        costs = [cost for (cost,) in scored]
-        return [tuple(costs[i : i + len(seeds)]) for i in range(0, len(costs), len(seeds))]
+        results = race(self.task, contestants, self.training, self.seed, self.metric, limits, tick)
+        for draft, result in zip(open_, results, strict=True):
+            draft.best = result
+            if result.stopped:
+                draft.finish(Status.DIVERGED if result.diverged else Status.OUTRUN)
 
     def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
         made: dict[int, Candidate] = {}
         for draft in drafts:
             if draft.status is Status.DUPLICATE:
                 continue
-            score = Score(draft.status or Status.OK, draft.fitness, draft.per_seed, draft.detail)
+            score = _score(draft)
             loss = SymbolicLoss(draft.expression, self.task.kind)
             made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score)
             if draft.mark:
@@ -181,7 +183,9 @@ class Evaluator:
         return [made[d.proposal.id] for d in drafts]
 
 
-def _mean(costs: Sequence[float]) -> float:
-    """Mean cost; infinite if any training diverged."""
-    mean = sum(costs) / len(costs)
-    return mean if math.isfinite(mean) else math.inf
+def _score(draft: _Draft) -> Score:
+    assert draft.status is not None
+    result = draft.best
+    if result is None or draft.status is not Status.OK:
+        return Score(draft.status, detail=draft.detail, curve=result.curve if result else ())
+    return Score(draft.status, result.mean, result.costs, draft.detail, result.curve)

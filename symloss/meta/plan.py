@@ -43,12 +43,13 @@ class Plan:
     chain: Chain | None
     at_once: int
 
-    def pieces(self, items: Sequence[T]) -> list[Sequence[T]]:
-        """Consecutive pieces of nearly equal size, at most `at_once`: the same on every machine.
+    def pieces(self, items: Sequence[T], each: int = 1) -> list[Sequence[T]]:
+        """Consecutive pieces of nearly equal size, at most `at_once` networks: the same on every machine.
 
         Their number is even where it can be, so that two cores are equally busy.
+        each: networks that belong to an item, and stay together.
         """
-        count = math.ceil(len(items) / self.at_once)
+        count = math.ceil(len(items) / max(1, self.at_once // each))
         count = min(count + count % 2, len(items))
         ends = [len(items) * (i + 1) // max(count, 1) for i in range(count)]
         return [items[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -21,7 +21,7 @@ class Pass(Protocol):
     outputs: Tensor
 
     def backward(self, gradient: Tensor) -> Parameters:
-        """Gradients of the parameters (K, ...) from that of the outputs (K, batch, outputs); if M > 1, K is M."""
+        """Gradients of parameters (K, ...) from that of the outputs (K, batch, outputs). K = M if M > 1."""
 
     def push(self, directions: Parameters) -> Tensor:
         """J v: how the outputs (K, batch, outputs) move with the parameters, for directions (K, ...)."""

@@ -31,8 +31,11 @@ def candidate(id_, fitness=0.5, text="square(prediction - target)", **changed):
 CANDIDATES = [
     candidate(1, 0.1 + 0.2),
     candidate(2, 1e-300, "1e-7 * abs(prediction - 0.1) + pow(target, -3.0000000000000004)"),
-    candidate(3, score=Score(Status.DUPLICATE, 0.3, (0.3,), "same gradient as candidate 1")),
+    candidate(
+        3, score=Score(Status.DUPLICATE, 0.3, (0.3,), "same gradient as candidate 1", (0.9, 0.1 + 0.7))
+    ),
     candidate(4, score=Score(Status.DIVERGED), generation=1),
+    candidate(6, score=Score(Status.OUTRUN, curve=(1e300,))),
     candidate(5, score=Score(Status.FLAT, detail="a \"quoted\", 'odd' detail\nof two lines \u2028 ü")),
 ]
 
@@ -50,7 +53,7 @@ def test_a_line_is_a_candidate_and_back(original):
 def test_a_status_says_itself_in_the_file(folder):
     folder.add_candidates(CANDIDATES)
     rows = [json.loads(line) for line in (folder.path / "candidates.jsonl").read_text().split("\n")[:-1]]
-    assert [row["status"] for row in rows] == ["ok", "ok", "duplicate", "diverged", "flat"]
+    assert [row["status"] for row in rows] == ["ok", "ok", "duplicate", "diverged", "outrun", "flat"]
     assert all(row["detail"] for row in rows)
     assert list(rows[0]) == list(CandidateLine.__struct_fields__)
 
@@ -64,7 +67,7 @@ def test_a_folder_gives_back_what_was_added(folder):
     found = again.candidates()
     assert [replace(c, confirmation=None) for c in found] == CANDIDATES
     assert found[0].confirmation == confirmed
-    assert [c.confirmation is None for c in found] == [False, False, True, True, True]
+    assert [c.confirmation is None for c in found] == [False, False, True, True, True, True]
     assert again.record() == RECORD
     assert again.grammar_text() == "loss = prediction - target\n"
     assert again.state() is None

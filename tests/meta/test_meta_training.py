@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from dataclasses import replace
 
 import pytest
@@ -20,7 +19,6 @@ from symloss.meta.settings import Training
 from symloss.meta.training import Job, outputs_on, train_and_score, train_fleet
 from symloss.records import Kind, SymbolicLoss
 from symloss.tasks import Split, Task, find_metric, model_maker, task_from_arrays
-from symloss.workers import in_parallel, one_thread
 
 CPU = torch.device("cpu")
 FORMULAS = ["-(y * log(p))", "square(p - y)", "y * (1 - pow(p, 0.7))", "-(y * log(p))"]
@@ -186,31 +184,3 @@ def test_what_cannot_be_trained_in_lockstep_is_refused_by_name(layer):
     with pytest.raises(TaskError, match=type(layer).__name__):
         check_lockstep(lambda: torch.nn.Sequential(torch.nn.Flatten(), layer, torch.nn.Linear(64, 3)))
     check_lockstep(lambda: torch.nn.Sequential(torch.nn.LayerNorm(64), torch.nn.Dropout(0.0)))
-
-
-def test_work_comes_back_in_order_and_an_error_stops_the_rest():
-    assert in_parallel(lambda item, tick: item * 2, [3, 1, 2], CPU) == [6, 2, 4]
-    finished: list[int] = []
-
-    def work(item: int, tick) -> None:
-        if item == 0:
-            raise ValueError("broken")
-        for _ in range(50):
-            time.sleep(0.001)
-            tick()
-        finished.append(item)
-
-    before = torch.get_num_threads()
-    with pytest.raises(ValueError, match="broken"):
-        in_parallel(work, [0, *range(1, 200)], CPU)
-    assert len(finished) < 199
-    assert torch.get_num_threads() == before
-
-
-def test_one_thread_gives_the_threads_back():
-    before = torch.get_num_threads()
-    with one_thread():
-        assert torch.get_num_threads() == 1
-        assert torch.tensor(1e-40).mul(1.0).item() == 0.0
-    assert torch.get_num_threads() == before
-    assert torch.tensor(1e-40).mul(1.0).item() > 0.0

@@ -1,0 +1,173 @@
+"""Training that stops early where there is no hope.
+
+At a few points of training, the rungs, every candidate is scored. It goes on unless it is clearly worse
+than each of the best candidates of earlier generations was at the same point. The bar is theirs and not that
+of its neighbours: losses that win in the end are often slow at first, and halving a generation by early
+scores throws them away (`docs/performance.md` has the numbers).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from symloss.meta.plan import Plan, plan_for
+from symloss.meta.settings import Racing, Training
+from symloss.meta.training import Heat, Job, outputs_on
+from symloss.records import Score, Status
+from symloss.tasks.metrics import Metric
+from symloss.tasks.task import Split, Task
+from symloss.workers import in_parallel
+
+_ONE_METRIC_AT_A_TIME = threading.Lock()
+"""A user's metric need not be safe to run in several threads."""
+
+
+@dataclass(frozen=True)
+class Race:
+    """What happened to one contestant, whose networks differ in their seed.
+
+    costs: of each network after all of training, all finite; empty if it was stopped or a network diverged.
+    curve: mean cost at each rung that it reached, as long as it was finite.
+    diverged: some network's outputs were not finite in the end, or at the rung where it was stopped.
+    """
+
+    costs: tuple[float, ...]
+    curve: tuple[float, ...]
+    diverged: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        return not self.costs
+
+    @property
+    def mean(self) -> float:
+        """Mean cost; infinite if there is none."""
+        return sum(self.costs) / len(self.costs) if self.costs else math.inf
+
+
+@dataclass(frozen=True)
+class Bars:
+    """steps: of each rung, ascending. limits: cost above which a contestant is stopped there."""
+
+    steps: tuple[int, ...] = ()
+    limits: tuple[float, ...] = ()
+
+
+def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
+    """The steps after which contestants are looked at."""
+    steps = {max(1, round(fraction * training.steps)) for fraction in racing.rungs}
+    return tuple(sorted(step for step in steps if step < training.steps))
+
+
+def bars(scores: Iterable[Score], racing: Racing, training: Training) -> Bars:
+    """The bars that the best of `scores` set: infinite until there are enough of them."""
+    steps = rungs_of(racing, training)
+    scored = [s for s in scores if s.status is Status.OK and len(s.curve) == len(steps)]
+    best = sorted(scored, key=lambda s: s.fitness or 0.0)[: racing.reference]
+    if not steps or len(best) < racing.reference:
+        return Bars(steps, (math.inf,) * len(steps))
+    assert best[0].fitness is not None
+    worst = [max(s.curve[rung] for s in best) for rung in range(len(steps))]
+    # The margin is a part of what is still to be gained there, so it has the metric's own scale.
+    return Bars(steps, tuple(w + racing.margin * max(w - best[0].fitness, 0.0) for w in worst))
+
+
+def race(
+    task: Task,
+    contestants: Sequence[Sequence[Job]],
+    training: Training,
+    batch_seed: int,
+    metric: Metric,
+    limits: Bars,
+    tick: Callable[[], None] | None = None,
+) -> list[Race]:
+    """Train each contestant's networks, all on the same batches, and score them on validation data."""
+    plan = plan_for(task, training)
+    each = max((len(jobs) for jobs in contestants), default=1)
+
+    def work(piece: Sequence[Sequence[Job]], tick: Callable[[], None]) -> list[Race]:
+        return _Field(task, piece, training, batch_seed, metric, plan).run(limits, tick)
+
+    pieces = plan.pieces(contestants, each)
+    return [found for piece in in_parallel(work, pieces, task.train.x.device, tick) for found in piece]
+
+
+class _Field:
+    """Some contestants that are trained on one core, in heats of as many networks as the plan allows."""
+
+    def __init__(
+        self,
+        task: Task,
+        contestants: Sequence[Sequence[Job]],
+        training: Training,
+        batch_seed: int,
+        metric: Metric,
+        plan: Plan,
+    ) -> None:
+        self._valid: Split = task.valid
+        self._metric, self._steps = metric, training.steps
+        jobs = [(owner, job) for owner, own in enumerate(contestants) for job in own]
+        self._count = len(contestants)
+        self._heats = [
+            Heat(task, [job for _, job in part], training, batch_seed, plan)
+            for part in _chunks(jobs, plan.at_once)
+        ]
+        self._owners = [[owner for owner, _ in part] for part in _chunks(jobs, plan.at_once)]
+
+    def run(self, limits: Bars, tick: Callable[[], None]) -> list[Race]:
+        curves: list[list[float]] = [[] for _ in range(self._count)]
+        diverged: set[int] = set()
+        going = set(range(self._count))
+        for step, limit in zip(limits.steps, limits.limits, strict=True):
+            costs = self._costs_after(step, tick)
+            diverged |= {owner for owner in going if not _finite(costs[owner])}
+            going -= diverged  # what has diverged does not come back
+            for owner in going:
+                curves[owner].append(sum(costs[owner]) / len(costs[owner]))
+            going = {owner for owner in going if curves[owner][-1] <= limit}
+            self._keep(going)
+        final = self._costs_after(self._steps, tick)
+        diverged |= {owner for owner in going if not _finite(final[owner])}
+        return [
+            Race(() if owner in diverged else tuple(final[owner]), tuple(curves[owner]), owner in diverged)
+            for owner in range(self._count)
+        ]
+
+    def _costs_after(self, step: int, tick: Callable[[], None]) -> list[list[float]]:
+        """Costs of the networks of each contestant that is still there."""
+        costs: list[list[float]] = [[] for _ in range(self._count)]
+        for heat, owners in zip(self._heats, self._owners, strict=True):
+            heat.advance(step, tick)
+            outputs = outputs_on(heat.fleet.network, heat.fleet.parameters, self._valid)
+            for owner, cost in zip(owners, self._measured(outputs), strict=True):
+                costs[owner].append(cost)
+        return costs
+
+    def _measured(self, outputs: Tensor) -> list[float]:
+        with _ONE_METRIC_AT_A_TIME:
+            measured: list[float] = self._metric.batched(outputs, self._valid.y).tolist()
+        return measured
+
+    def _keep(self, owners: set[int]) -> None:
+        heats, names = [], []
+        for heat, own in zip(self._heats, self._owners, strict=True):
+            rows = [row for row, owner in enumerate(own) if owner in owners]
+            if len(rows) < len(own) and rows:
+                heat.keep(rows)
+            if rows:
+                heats.append(heat)
+                names.append([own[row] for row in rows])
+        self._heats, self._owners = heats, names
+
+
+def _finite(costs: Sequence[float]) -> bool:
+    return all(math.isfinite(cost) for cost in costs)
+
+
+def _chunks(jobs: list[tuple[int, Job]], size: int) -> list[list[tuple[int, Job]]]:
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]

@@ -1,0 +1,145 @@
+"""Racing stops what is hopeless and changes nothing else."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_meta_filters import evaluator, proposals
+from test_meta_training import small_task
+
+import symloss.workers as workers
+from symloss.expr import parse_expression
+from symloss.meta.plan import Plan
+from symloss.meta.racing import Bars, bars, race, rungs_of
+from symloss.meta.settings import Racing, Training, Tuning
+from symloss.meta.training import Job, train_and_score
+from symloss.records import SENTENCES, Score, Status
+from symloss.tasks import find_metric
+
+TRAINING = Training(steps=40, batch_size=32, learning_rate=0.05)
+FORMULAS = ["-(y * log(p))", "square(p - y)", "-square(p - y)", "y * (1 - pow(p, 0.7))"]
+
+
+def contestants(*formulas: str, seeds: int = 2) -> list[list[Job]]:
+    return [[Job(parse_expression(f), seed, 0.05) for seed in range(seeds)] for f in formulas]
+
+
+def raced(limits: Bars, training: Training = TRAINING, formulas=FORMULAS):
+    task = small_task()
+    return race(task, contestants(*formulas), training, 3, find_metric("error", task.kind), limits)
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 16])
+def test_without_a_bar_a_race_is_training(at_once):
+    task = small_task()
+    training = Training(steps=40, batch_size=32, learning_rate=0.05, models_at_once=at_once)
+    jobs = [job for own in contestants(*FORMULAS) for job in own]
+    metric = find_metric("error", task.kind)
+    expected = [cost for (cost,) in train_and_score(task, jobs, training, 3, metric, (task.valid,))]
+    found = raced(Bars((4, 20), (math.inf, math.inf)), training)
+    assert [cost for result in found for cost in result.costs] == expected
+    assert all(len(result.curve) == 2 and not result.stopped for result in found)
+    assert raced(Bars(), training) == [type(r)(r.costs, ()) for r in found]
+
+
+def test_what_is_above_the_bar_stops_and_the_others_end_as_they_would_have():
+    free = raced(Bars((4, 20), (math.inf, math.inf)))
+    bar = sorted(result.curve[1] for result in free)[1]
+    held = raced(Bars((4, 20), (math.inf, bar)))
+    for before, after in zip(free, held, strict=True):
+        assert after.curve == before.curve
+        assert after.stopped == (before.curve[1] > bar)
+        if not after.stopped:
+            assert after.costs == before.costs
+    assert {result.stopped for result in held} == {True, False}
+
+
+def test_everything_may_stop():
+    found = raced(Bars((4, 20), (-1.0, math.inf)))
+    assert all(result.stopped and len(result.curve) == 1 and result.mean == math.inf for result in found)
+
+
+def test_what_diverged_is_stopped_and_called_so():
+    task = small_task(kind="values")
+    jobs = [[Job(parse_expression("square(p - y)"), 0, rate)] for rate in (1e18, 0.01)]
+    found = race(task, jobs, TRAINING, 0, find_metric("mse", task.kind), Bars((30, 35), (math.inf, math.inf)))
+    assert [result.diverged for result in found] == [True, False]
+    assert found[0].costs == ()
+    assert all(math.isfinite(cost) for result in found for cost in (*result.costs, *result.curve))
+
+
+def scored(fitness: float, *curve: float) -> Score:
+    return Score(Status.OK, fitness, (fitness,), curve=curve)
+
+
+def test_bars_are_set_by_the_best_and_only_once_there_are_enough():
+    racing = Racing(rungs=(0.1, 0.5), reference=2, margin=0.5)
+    training = Training(steps=100)
+    scores = [scored(0.2, 0.6, 0.4), scored(0.1, 0.9, 0.3), scored(0.9, 0.95, 0.92)]
+    assert bars(scores[:1], racing, training) == Bars((10, 50), (math.inf, math.inf))
+    found = bars(scores, racing, training)
+    assert found.steps == (10, 50)
+    assert found.limits == pytest.approx((0.9 + 0.5 * 0.8, 0.4 + 0.5 * 0.3))
+    others = [Score(Status.OUTRUN, None, curve=(0.1, 0.1)), scored(0.0, 0.0)]
+    assert bars([*scores, *others], racing, training) == found
+
+
+@given(
+    st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5)), min_size=3, max_size=12),
+    st.integers(1, 3),
+    st.floats(0, 2),
+)
+def test_no_bar_would_have_stopped_one_of_those_that_set_it(pairs, reference, margin):
+    scores = [scored(fitness, early) for early, fitness in pairs]
+    racing = Racing(rungs=(0.5,), reference=reference, margin=margin)
+    (limit,) = bars(scores, racing, Training(steps=10)).limits
+    best = sorted(scores, key=lambda s: s.fitness)[:reference]
+    assert all(score.curve[0] <= limit for score in best)
+
+
+def test_rungs_are_whole_steps_within_training():
+    assert rungs_of(Racing(rungs=(0.5, 0.1, 0.3)), Training(steps=250)) == (25, 75, 125)
+    assert rungs_of(Racing(), Training(steps=2)) == (1,)
+    assert rungs_of(Racing(), Training(steps=1)) == ()
+    assert rungs_of(Racing(rungs=()), Training()) == ()
+
+
+def test_a_hopeless_candidate_costs_a_tenth_and_says_why(monkeypatch):
+    monkeypatch.setattr(workers, "WORKERS", 1)  # here and now, so that every step is told
+    steps: list[str] = []
+    judge = evaluator(racing=Racing(reference=2), tuning=Tuning(steps=0), tick=steps.append)
+    judge.training = TRAINING
+    judge.filters = type(judge.filters)(rejection=False)
+    first = judge.evaluate(proposals("-(y * log(p))", "square(p - y)"))
+    assert all(c.score.status is Status.OK and len(c.score.curve) == 3 for c in first)
+    spent = len(steps)
+    steps.clear()
+    (hopeless,) = judge.evaluate(proposals("-square(p - y)", first=9))
+    assert hopeless.score.status is Status.OUTRUN
+    assert hopeless.score.fitness is None
+    assert len(hopeless.score.curve) == 1
+    assert "part-way" in SENTENCES[Status.OUTRUN]
+    assert 0 < len(steps) <= spent / 2 / 10 + 1
+
+
+def test_racing_can_be_turned_off():
+    judge = evaluator(racing=Racing(rungs=(), reference=1))
+    judge.filters = type(judge.filters)(rejection=False)
+    judge.evaluate(proposals("-(y * log(p))"))
+    (bad,) = judge.evaluate(proposals("-square(p - y)", first=9))
+    assert bad.score.status is Status.OK
+    assert bad.score.curve == ()
+
+
+@given(st.integers(0, 200), st.integers(1, 40), st.integers(1, 4))
+def test_pieces_are_even_in_size_and_in_number(count, at_once, each):
+    items = list(range(count))
+    pieces = Plan(None, at_once).pieces(items, each)
+    assert [item for piece in pieces for item in piece] == items
+    sizes = [len(piece) for piece in pieces]
+    assert all(0 < size <= max(1, at_once // each) for size in sizes)
+    assert not sizes or max(sizes) - min(sizes) <= 1
+    assert len(sizes) % 2 == 0 or len(sizes) == count
