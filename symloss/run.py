@@ -23,6 +23,7 @@ from symloss.meta.calibration import Calibration, calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.lockstep import seeded_networks
+from symloss.meta.plan import plan_for
 from symloss.meta.training import outputs_on
 from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
@@ -219,7 +220,14 @@ class SearchRun:
     def run(self) -> Outcome:
         """Search to the end, or until `stop` or the time budget says so, then look at the finalists."""
         self.watcher.started(self.config, self.task, self.grammar)
-        self._event("started", generation=self._generation, device=str(self.task.train.x.device))
+        plan = plan_for(self.task, self.training)
+        self._event(
+            "started",
+            generation=self._generation,
+            device=str(self.task.train.x.device),
+            network="chain" if plan.chain else "traced",
+            models_at_once=plan.at_once,
+        )
         self._calibrate()
         stopped = False
         while self._generation < self.config.generations and not (self._generation and self._out_of_time()):

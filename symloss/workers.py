@@ -26,6 +26,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from symloss.errors import WorkerError
 
@@ -113,6 +114,7 @@ def _serve(work: Callable[[Item, Tick], Result], item: Item, sender: Connection)
     """In the forked process: do the work, and send signs of life and at last the outcome."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threadpool_limits(1)  # thread pools do not survive a fork: whoever used one here would wait for ever
     _settle()
     last = time.monotonic()
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,11 +34,27 @@ class Group:
     rows: tuple[int, ...]
     where: slice | Tensor
 
+    @cached_property
+    def index(self) -> Any:
+        """`where` for arrays."""
+        return self.where if isinstance(self.where, slice) else self.where.numpy()
+
     def pick(self, tensor: Tensor) -> Tensor:
         """The rows of this group of a tensor (models, ...); one row stands for all models."""
         if tensor.shape[0] == 1:
             return tensor.expand(len(self.rows), *tensor.shape[1:])
         return tensor[self.where]
+
+
+SMALL = 4096
+"""Elements of a model's outputs up to which NumPy is faster: above, torch's exponentials are."""
+
+
+def _in_numpy(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
+    """Whether tapes are replayed in NumPy. The number of models never decides: they may be regrouped."""
+    small = predictions.shape[-2:].numel() <= SMALL and predictions.dtype in (torch.float32, torch.float64)
+    needs = predictions.requires_grad or any(own.requires_grad for own in constants)
+    return small and predictions.device.type == "cpu" and not needs
 
 
 class Population:
@@ -119,11 +137,11 @@ class Population:
 
     def slopes(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Derivative of each loss at predictions (K or 1, batch, outputs); targets (batch, outputs)."""
-        return self._apply(self._slope_tapes, predictions, targets, constants)
+        return self._apply(self._slope_tapes, predictions, targets, constants)[0]
 
     def values(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Each elementwise loss at predictions (K or 1, batch, outputs): (K, batch, outputs)."""
-        return self._apply(self._value_tapes, predictions, targets, constants)
+        return self._apply(self._value_tapes, predictions, targets, constants)[0]
 
     def slopes_and_mixed(
         self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
@@ -132,13 +150,7 @@ class Population:
 
         The second has a row for each of `flat_constants`: (constants, batch, outputs).
         """
-        slopes, mixed = [], []
-        for tape, group, own in zip(self._mixed_tapes, self.groups, constants, strict=True):
-            slope, *others = tape.replay(group.pick(predictions), targets, own.unbind())
-            slopes.append(slope)
-            mixed += others
-        rows = torch.cat(mixed) if mixed else predictions.new_zeros(0, *predictions.shape[1:])
-        return self._joined(slopes), rows
+        return self._apply(self._mixed_tapes, predictions, targets, constants)
 
     def contracted(self, mixed: Tensor, direction: Tensor) -> Tensor:
         """Sum of each constant's row of `mixed` times its model's row of `direction` (K, batch, outputs)."""
@@ -146,17 +158,43 @@ class Population:
 
     def _apply(
         self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
-    ) -> Tensor:
-        return self._joined(
-            [
-                tape(group.pick(predictions), targets, own.unbind())
-                for tape, group, own in zip(tapes, self.groups, constants, strict=True)
-            ]
-        )
+    ) -> tuple[Tensor, Tensor]:
+        """First outputs of the tapes in the order of the models, and all others in that of the constants."""
+        if _in_numpy(predictions, constants):
+            return self._apply_arrays(tapes, predictions, targets, constants)
+        first, others = [], []
+        for tape, group, own in zip(tapes, self.groups, constants, strict=True):
+            found = tape.replay(group.pick(predictions), targets, own.unbind())
+            first.append(found[0])
+            others += found[1:]
+        joined = first[0] if len(first) == 1 else torch.cat(first)
+        rows = torch.cat(others) if others else predictions.new_zeros(0, *predictions.shape[1:])
+        return joined if self._back is None else joined[self._back], rows
 
-    def _joined(self, pieces: Sequence[Tensor]) -> Tensor:
-        joined = pieces[0] if len(pieces) == 1 else torch.cat(list(pieces))
-        return joined if self._back is None else joined[self._back]
+    def _apply_arrays(
+        self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """The same in NumPy: results are written where they belong."""
+        shape = predictions.shape[1:]
+        inputs, wanted = predictions.numpy(), targets.numpy()
+        first = np.empty((len(self), *shape), inputs.dtype)
+        count = sum(
+            len(group.rows) * (len(tape.outputs) - 1) for tape, group in zip(tapes, self.groups, strict=True)
+        )
+        others = np.empty((count, *shape), inputs.dtype)
+        place = 0
+        with np.errstate(all="ignore"):
+            for tape, group, own in zip(tapes, self.groups, constants, strict=True):
+                numbers = list(own.numpy())
+                if len(group.rows) == 1:  # numbers without dimensions are combined faster
+                    numbers = [number.reshape(()) for number in numbers]
+                picked = inputs if len(inputs) == 1 else inputs[group.index]
+                value, *rest = tape.replay_arrays(picked, wanted, numbers)
+                first[group.index] = value
+                for row in rest:
+                    others[place : place + len(group.rows)] = row
+                    place += len(group.rows)
+        return torch.from_numpy(first), torch.from_numpy(others)
 
     def output_gradient(self, outputs: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Gradient of each model's batch-mean loss with respect to its outputs (K or 1, batch, outputs)."""

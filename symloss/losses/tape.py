@@ -7,19 +7,24 @@ subexpressions are computed once, and what the wanted output does not need is no
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from symloss.expr import Expr, constants_of, evaluate
 from symloss.expr.primitives import WORDS
 from symloss.expr.slope import slope_and_mixed, value_and_slope
-from symloss.losses.vocabulary import TORCH
+from symloss.losses.vocabulary import NUMPY_FUNCTIONS, TORCH_FUNCTIONS
+
+Array = np.ndarray[Any, Any]
+
+Bound = tuple[Callable[..., Any], int, int]
+"""An instruction with the function that carries it out."""
 
 Argument = int | float
 """A register's number (int), or a literal (float)."""
@@ -32,37 +37,37 @@ class Register:
     number: int
     recorder: Recorder = field(compare=False, repr=False)
 
-    def _binary(self, function: Callable[..., Any], other: Any, swap: bool = False) -> Register:
-        return self.recorder.record(function, *((other, self) if swap else (self, other)))
+    def _binary(self, word: str, other: Any, swap: bool = False) -> Register:
+        return self.recorder.record(word, *((other, self) if swap else (self, other)))
 
     def __add__(self, other: Any) -> Register:
-        return self._binary(operator.add, other)
+        return self._binary("add", other)
 
     def __radd__(self, other: Any) -> Register:
-        return self._binary(operator.add, other, swap=True)
+        return self._binary("add", other, swap=True)
 
     def __sub__(self, other: Any) -> Register:
-        return self._binary(operator.sub, other)
+        return self._binary("sub", other)
 
     def __rsub__(self, other: Any) -> Register:
-        return self._binary(operator.sub, other, swap=True)
+        return self._binary("sub", other, swap=True)
 
     def __mul__(self, other: Any) -> Register:
         if isinstance(other, One):
             return self
-        return self._binary(operator.mul, other)
+        return self._binary("mul", other)
 
     def __rmul__(self, other: Any) -> Register:
-        return self._binary(operator.mul, other, swap=True)
+        return self._binary("mul", other, swap=True)
 
     def __truediv__(self, other: Any) -> Register:
-        return self._binary(operator.truediv, other)
+        return self._binary("truediv", other)
 
     def __rtruediv__(self, other: Any) -> Register:
-        return self._binary(operator.truediv, other, swap=True)
+        return self._binary("truediv", other, swap=True)
 
     def __neg__(self) -> Register:
-        return self.recorder.record(operator.neg, self)
+        return self.recorder.record("neg", self)
 
 
 class One(float):
@@ -81,7 +86,7 @@ class Recorder:
     """A vocabulary that writes instructions down. Recording the same one twice gives one register."""
 
     def __init__(self) -> None:
-        self.instructions: list[tuple[Callable[..., Any], tuple[Argument, ...]]] = []
+        self.instructions: list[tuple[str, tuple[Argument, ...]]] = []
         self._known: dict[Any, Register] = {}
         self._count = 0
 
@@ -89,29 +94,29 @@ class Recorder:
         self._count += 1
         return Register(self._count - 1, self)
 
-    def record(self, function: Callable[..., Any], *arguments: Register | float) -> Register:
+    def record(self, word: str, *arguments: Register | float) -> Register:
         numbers = tuple(a.number if isinstance(a, Register) else float(a) for a in arguments)
-        key = (function, numbers, tuple(map(type, numbers)))  # register 1 is not the literal 1.0
+        key = (word, numbers, tuple(map(type, numbers)))  # register 1 is not the literal 1.0
         if key not in self._known:
             self._known[key] = self.new_register()
-            self.instructions.append((function, numbers))
+            self.instructions.append((word, numbers))
         return self._known[key]
 
     def __getattr__(self, name: str) -> Callable[..., Register]:
         if name not in WORDS:
             raise AttributeError(name)
-        return lambda *arguments: self.record(_function(name, arguments), *arguments)
+        return lambda *arguments: self.record(_word(name, arguments), *arguments)
 
 
-def _function(name: str, arguments: tuple[Register | float, ...]) -> Callable[..., Any]:
-    """What computes a word. A limit that is a number is clamped to, also when it comes as a tensor."""
+def _word(name: str, arguments: tuple[Register | float, ...]) -> str:
+    """What is written down for a word: a limit that is a number is clamped to."""
     if name in ("maximum", "minimum") and not isinstance(arguments[1], Register):
-        return torch.clamp_min if name == "maximum" else torch.clamp_max
-    return getattr(TORCH, name)  # type: ignore[no-any-return]
+        return "clamp_min" if name == "maximum" else "clamp_max"
+    return name
 
 
-Instruction = tuple[Callable[..., Any], int, int, int]
-"""Function, registers of its one or two arguments (-1 for no second one), register of its result."""
+Instruction = tuple[str, int, int]
+"""Word, and registers of its one or two arguments (-1 for no second one)."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,7 @@ class Tape:
 
     num_constants: how many constants the expression has, in prefix order.
     literals:      numbers of the operators' definitions, in the registers after the constants.
+    instructions:  their results stand in the registers after these, in their order.
     outputs:       registers that hold the results.
     """
 
@@ -137,26 +143,46 @@ class Tape:
 
         Returns tensors of the shape of `prediction`.
         """
-        literals = _literals(self.literals, prediction.dtype, prediction.device)
-        registers = [prediction, target, *constants, *literals, *[None] * len(self.instructions)]
-        for function, first, second, result in self.instructions:
-            if second < 0:
-                registers[result] = function(registers[first])
-            else:
-                registers[result] = function(registers[first], registers[second])
-        return [_shaped(registers[output], prediction) for output in self.outputs]
+        literals = _tensors(self.literals, prediction.dtype, prediction.device)
+        found = _run(self._for_torch, [prediction, target, *constants, *literals], self.outputs)
+        return [
+            (value if isinstance(value, Tensor) else prediction.new_tensor(value)).expand_as(prediction)
+            for value in found
+        ]
+
+    def replay_arrays(self, prediction: Array, target: Array, constants: Sequence[Array]) -> list[Array]:
+        """The same in NumPy, without derivatives. Returns arrays that broadcast to `prediction`'s shape."""
+        literals = _arrays(self.literals, prediction.dtype)
+        return _run(self._for_numpy, [prediction, target, *constants, *literals], self.outputs)
+
+    # Words are looked up once, and not at every replay.
+    @cached_property
+    def _for_torch(self) -> list[Bound]:
+        return [(TORCH_FUNCTIONS[word], *places) for word, *places in self.instructions]  # type: ignore[misc]
+
+    @cached_property
+    def _for_numpy(self) -> list[Bound]:
+        return [(NUMPY_FUNCTIONS[word], *places) for word, *places in self.instructions]  # type: ignore[misc]
+
+
+def _run(program: list[Bound], registers: list[Any], outputs: tuple[int, ...]) -> list[Any]:
+    for function, first, second in program:
+        if second < 0:
+            registers.append(function(registers[first]))
+        else:
+            registers.append(function(registers[first], registers[second]))
+    return [registers[output] for output in outputs]
 
 
 @lru_cache(maxsize=4096)
-def _literals(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+def _tensors(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
     """Numbers as tensors without dimensions: torch takes twice as long to wrap a Python number each time."""
     return tuple(torch.tensor(value, dtype=dtype, device=device) for value in values)
 
 
-def _shaped(value: Any, like: Tensor) -> Tensor:
-    if not isinstance(value, Tensor):  # a constant handed over as a number
-        return torch.full_like(like, float(value))
-    return value.expand_as(like) if value.shape != like.shape else value
+@lru_cache(maxsize=4096)
+def _arrays(values: tuple[float, ...], dtype: np.dtype[Any]) -> tuple[Array, ...]:
+    return tuple(np.array(value, dtype=dtype) for value in values)
 
 
 def value_tape(expr: Expr) -> Tape:
@@ -209,13 +235,13 @@ def _trace(expr: Expr, compute: Callable[[Mapping[str, Any], Any, Sequence[Any]]
         return places[argument if type(argument) is int else (float, argument)]
 
     instructions = []
-    for number, (function, own) in needed:
+    for _, (word, own) in needed:
         first, *second = [place(a) for a in own]
-        instructions.append((function, first, second[0] if second else -1, places[number]))
+        instructions.append((word, first, second[0] if second else -1))
     return Tape(count, tuple(literals), tuple(instructions), tuple(place(r) for r in results))
 
 
-Recorded = tuple[int, tuple[Callable[..., Any], tuple[Argument, ...]]]
+Recorded = tuple[int, tuple[str, tuple[Argument, ...]]]
 """A recorded instruction with the register of its result."""
 
 
@@ -223,8 +249,8 @@ def _needed(instructions: Sequence[Recorded], outputs: Sequence[Argument]) -> li
     """The instructions on which `outputs` depend, in order."""
     wanted = {output for output in outputs if type(output) is int}
     kept = []
-    for number, (function, arguments) in reversed(instructions):
+    for number, (word, arguments) in reversed(instructions):
         if number in wanted:
             wanted.update(a for a in arguments if type(a) is int)
-            kept.append((number, (function, arguments)))
+            kept.append((number, (word, arguments)))
     return kept[::-1]

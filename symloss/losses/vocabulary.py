@@ -1,12 +1,21 @@
-"""The words of expressions in PyTorch."""
+"""The words of expressions in PyTorch, and on a CPU in NumPy.
+
+A tape may be replayed in either. PyTorch's is differentiable and runs anywhere. NumPy's calls take a third of
+the time on the few hundred numbers of one small network's outputs, where calling is nearly all of the work.
+"""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from symloss.expr.primitives import GUARD, Vocabulary
+from symloss.expr.primitives import GUARD, WORDS, Vocabulary
 
 
 def _maximum(a: Tensor, b: Tensor | float) -> Tensor:
@@ -45,3 +54,40 @@ class TorchVocabulary:
 
 
 TORCH: Vocabulary = TorchVocabulary()
+
+Functions = dict[str, Callable[..., Any]]
+
+ARITHMETIC = ("add", "sub", "mul", "truediv", "neg")
+
+TORCH_FUNCTIONS: Functions = {
+    **{name: getattr(operator, name) for name in ARITHMETIC},
+    **{name: getattr(TORCH, name) for name in WORDS},
+    # A limit that is a number keeps the slope whole at a tie, also when it comes as a tensor.
+    "clamp_min": torch.clamp_min,
+    "clamp_max": torch.clamp_max,
+}
+
+
+def _through_torch(function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
+    """A function that NumPy lacks, of an array."""
+    return lambda a: function(torch.from_numpy(np.asarray(a))).numpy()
+
+
+NUMPY_FUNCTIONS: Functions = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "truediv": np.divide,
+    "neg": np.negative,
+    **{name: getattr(np, name) for name in "abs sign log exp sqrt tanh sin cos log1p".split()},
+    "atan": np.arctan,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "clamp_min": np.maximum,
+    "clamp_max": np.minimum,
+    "guard": lambda a: np.maximum(np.abs(a), a.dtype.type(GUARD)),
+    "guard_slope": lambda a: np.sign(a) * (np.abs(a) > GUARD),
+    "sigmoid": _through_torch(torch.sigmoid),
+    "erf": _through_torch(torch.erf),
+}
+"""The same words for arrays. Where they are not finite nothing warns; the caller sees to that."""

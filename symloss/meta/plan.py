@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TypeVar
 
@@ -17,9 +18,10 @@ from symloss.meta.lockstep import seeded_model, seeded_networks
 from symloss.meta.settings import Training
 from symloss.networks import Chain, as_chain
 from symloss.tasks.task import Task
-from symloss.workers import one_thread
+from symloss.workers import in_parallel, one_thread
 
 T = TypeVar("T")
+Result = TypeVar("Result")
 
 SIZES = {"cpu": (1, 16), "cuda": (1, 16, 64, 256)}
 """How many networks at once are tried, by kind of device.
@@ -30,7 +32,10 @@ On a CPU more than a dozen gain nothing, and smaller pieces keep more cores busy
 LONG = 0.05
 """Seconds of one network's step above which nothing larger is tried: the arithmetic outweighs all else."""
 
-TRIALS = 3
+TRIALS = 5
+
+CLEARLY = 0.8
+"""A later choice must take less than this share of the time: a slow moment of the machine must not decide."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,24 @@ class Plan:
     """chain: explicit rules of the network, or None for torch's own differentiation.
 
     at_once: networks in one batched step; `pieces` divides work by it.
+    tf32:    on CUDA, products may round their factors to 10 bits.
     """
 
     chain: Chain | None
     at_once: int
+    tf32: bool = False
+
+    def in_pieces(
+        self,
+        work: Callable[[Sequence[T], Callable[[], None]], Result],
+        items: Sequence[T],
+        device: torch.device,
+        tick: Callable[[], None] | None = None,
+        each: int = 1,
+    ) -> list[Result]:
+        """`work(piece, tick)` of each of the `pieces`; see `in_parallel`."""
+        with _precision(device, self.tf32):
+            return in_parallel(work, self.pieces(items, each), device, tick)
 
     def pieces(self, items: Sequence[T], each: int = 1) -> list[Sequence[T]]:
         """Consecutive pieces of nearly equal size, at most `at_once` networks: the same on every machine.
@@ -62,9 +81,10 @@ def plan_for(task: Task, training: Training) -> Plan:
     Raises: ConfigError if explicit rules are demanded and there are none for the model.
     """
     x = task.train.x[: training.batch_size]
-    return _plan(
+    plan = _plan(
         task.make_model, tuple(x.shape), x.dtype, x.device, training.network, training.models_at_once
     )
+    return replace(plan, tf32=True) if training.tf32 else plan
 
 
 @lru_cache(maxsize=32)
@@ -88,14 +108,29 @@ def _plan(
     if at_once is not None and len(rules) == 1:
         return Plan(rules[0], at_once)
     x = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0)).to(device)
-    timed: list[tuple[float, Plan]] = []
-    for rule in rules:
-        for size in (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"]):
-            seconds = _seconds(make_model, x, Plan(rule, size))
-            timed.append((seconds / size, Plan(rule, size)))
-            if seconds > LONG:
-                break
-    return min(timed, key=lambda entry: entry[0])[1]
+    sizes = (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"])
+    return _fastest([Plan(rule, size) for rule in rules for size in sizes], make_model, x)
+
+
+def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tensor) -> Plan:
+    """The first plan, or a later one that is clearly faster than those before it.
+
+    They are timed in turn, and the shortest time counts: a slow moment of the machine hits all of them,
+    and the first calls, when libraries are still making ready, none.
+    """
+    times: dict[Plan, float] = {}
+    with one_thread():
+        for _ in range(TRIALS):
+            for plan in plans:
+                if plan.at_once > 1 and times.get(Plan(plan.chain, 1), 0.0) > LONG:
+                    continue
+                seconds = _seconds(make_model, x, plan) / plan.at_once
+                times[plan] = min(times.get(plan, math.inf), seconds)
+    best = plans[0]
+    for plan, seconds in times.items():
+        if seconds < CLEARLY * times[best]:
+            best = plan
+    return best
 
 
 def _chain(make_model: Callable[[], nn.Module], shape: tuple[int, ...], dtype: torch.dtype) -> Chain | None:
@@ -106,16 +141,29 @@ def _chain(make_model: Callable[[], nn.Module], shape: tuple[int, ...], dtype: t
 def _seconds(make_model: Callable[[], nn.Module], x: Tensor, plan: Plan) -> float:
     """Time of one forward and backward pass of as many networks as the plan trains at once."""
     network, parameters = seeded_networks(make_model, [0] * plan.at_once, x.device, plan.chain)
-    best = math.inf
-    with one_thread():
-        for _ in range(TRIALS + 1):  # the first one warms up
-            _wait(x.device)
-            began = time.perf_counter()
-            forward = network.run(parameters, x)
-            forward.backward(torch.ones_like(forward.outputs))
-            _wait(x.device)
-            best = min(best, time.perf_counter() - began)
-    return best
+    for _ in range(2):  # the first one warms up
+        _wait(x.device)
+        began = time.perf_counter()
+        forward = network.run(parameters, x)
+        forward.backward(torch.ones_like(forward.outputs))
+        _wait(x.device)
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _precision(device: torch.device, tf32: bool) -> Iterator[None]:
+    """On CUDA, whether float32 products may be computed in TF32. Torch allows it to convolutions by itself."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 def _wait(device: torch.device) -> None:

@@ -21,7 +21,6 @@ from symloss.meta.training import Heat, Job, outputs_on
 from symloss.records import Score, Status
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
-from symloss.workers import in_parallel
 
 _ONE_METRIC_AT_A_TIME = threading.Lock()
 """A user's metric need not be safe to run in several threads."""
@@ -93,8 +92,8 @@ def race(
     def work(piece: Sequence[Sequence[Job]], tick: Callable[[], None]) -> list[Race]:
         return _Field(task, piece, training, batch_seed, metric, plan).run(limits, tick)
 
-    pieces = plan.pieces(contestants, each)
-    return [found for piece in in_parallel(work, pieces, task.train.x.device, tick) for found in piece]
+    pieces = plan.in_pieces(work, contestants, task.train.x.device, tick, each)
+    return [found for piece in pieces for found in piece]
 
 
 class _Field:

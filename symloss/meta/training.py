@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,6 @@ from symloss.meta.settings import Training
 from symloss.networks import Network, Parameters
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
-from symloss.workers import in_parallel
 
 OUTPUT_CHUNK = 1024
 """Samples whose outputs are computed at once, so that memory does not grow with the data set."""
@@ -65,13 +65,14 @@ class Heat:
             batch = self._order[step]
             x = data.x[batch]
             wanted = targets_of(data.y[batch], kind, outputs, x.dtype)
-            self.fleet.step(
-                x,
-                lambda found, wanted=wanted: self._population.output_gradient(found, wanted, self._constants),  # type: ignore[misc]
-            )
+            self.fleet.step(x, functools.partial(self.output_gradient, targets=wanted))
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)
+
+    def output_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Gradient of each network's loss with respect to its outputs (K, batch, outputs)."""
+        return self._population.output_gradient(outputs, targets, self._constants)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with the networks of these rows alone."""
@@ -118,7 +119,7 @@ def train_and_score(
         return [outputs_on(fleet.network, fleet.parameters, split) for split in splits]
 
     costs: list[tuple[float, ...]] = []
-    for outputs in in_parallel(work, plan.pieces(jobs), task.train.x.device, tick):
+    for outputs in plan.in_pieces(work, jobs, task.train.x.device, tick):
         # Here and not in the workers: a user's metric need not be safe to run in several threads.
         columns = [metric.batched(o, split.y).tolist() for o, split in zip(outputs, splits, strict=True)]
         costs += zip(*columns, strict=True)

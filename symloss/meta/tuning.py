@@ -20,7 +20,6 @@ from symloss.meta.settings import Tuning
 from symloss.meta.starts import starts_for
 from symloss.networks import Traced
 from symloss.tasks.task import Task
-from symloss.workers import in_parallel
 
 
 def with_weights(expr: Expr, weights: str) -> Expr:
@@ -42,9 +41,9 @@ def tune(
     if tuning.steps == 0 or not expressions:
         return list(expressions)
     starts_for(task.make_model, seed, task.train.x.device).prepare(tuning.steps)
-    pieces = in_parallel(
+    pieces = plan.in_pieces(
         lambda piece, tick: _tune_together(piece, task, tuning, seed, plan, tick),
-        plan.pieces(expressions),
+        expressions,
         task.train.x.device,
         tick,
     )

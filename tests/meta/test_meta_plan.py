@@ -11,7 +11,7 @@ from symloss.errors import ConfigError
 from symloss.expr import constants_of
 from symloss.grammar import load_grammar
 from symloss.losses.tape import value_tape
-from symloss.meta.plan import Plan, plan_for
+from symloss.meta.plan import Plan, _precision, plan_for
 from symloss.meta.settings import Training, Tuning
 from symloss.meta.training import Job, train_and_score
 from symloss.meta.tuning import tune, with_weights
@@ -109,6 +109,18 @@ def test_a_model_without_explicit_rules_is_trained_by_torch_and_cannot_be_forced
     ]
     for (a,), (b,) in zip(*costs, strict=True):
         assert a == pytest.approx(b, rel=1e-4)
+
+
+def test_products_are_rounded_only_where_it_is_allowed_and_only_meanwhile():
+    """The flags that CUDA obeys; they can be set without it."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    for tf32, expected in ((True, "high"), (False, "highest")):
+        with _precision(torch.device("cuda"), tf32):
+            found = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        assert found == (expected, tf32)
+        assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == before
+    assert plan_for(small_task(), Training(tf32=True)).tf32
+    assert not plan_for(small_task(), Training()).tf32
 
 
 def test_the_user_decides_how_many_train_at_once():

@@ -1,0 +1,266 @@
+"""What filters and racing save, and whether they find the same winner.
+
+The proposals of a search without racing are recorded and scored again in other ways: the same formulas in the
+same generations, so that what differs is the time and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from symloss.config import SearchConfig
+from symloss.errors import TaskError
+from symloss.expr import format_formula
+from symloss.grammar import load_grammar
+from symloss.meta.calibration import calibrate
+from symloss.meta.evaluator import Evaluator
+from symloss.meta.racing import bars
+from symloss.meta.settings import Racing, Training, Tuning
+from symloss.records import Candidate, Proposal, Status, ranked
+from symloss.run import DEFAULT_GRAMMARS, make_search, metric_of, task_of
+from symloss.tasks import Metric, Task
+
+NEVER = 10**9
+"""More references than there are candidates: scores on the way are recorded and nobody is stopped."""
+
+CASES = {
+    "digits, 40 % label noise": SearchConfig(task="digits", label_noise=0.4),
+    "diabetes, 20 % outliers": SearchConfig(task="diabetes", outliers=0.2),
+    "mnist1d, 20 % label noise": SearchConfig(task="mnist1d", label_noise=0.2),
+    "fashion-mnist, LeNet-5, 40 % label noise": SearchConfig(
+        task="fashion-mnist",
+        model="lenet5",
+        grammar="evomal",
+        label_noise=0.4,
+        train_size=6000,
+        generations=3,
+        training=Training(steps=100, learning_rate=0.03, seeds=1),
+        tuning=Tuning(steps=50),
+    ),
+}
+
+
+class StepTimes(Protocol):
+    """Seconds of a tuning step and of a training step of a candidate."""
+
+    @property
+    def tuning_step(self) -> float: ...
+    @property
+    def fitness_step(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A search as it was scored in one way: candidates by generation, and seconds of each generation."""
+
+    generations: tuple[tuple[Candidate, ...], ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        return [c for generation in self.generations for c in generation]
+
+    @property
+    def winner(self) -> Candidate:
+        return ranked(self.candidates)[0]
+
+    def time_to(self, cost: float) -> float:
+        """Seconds until the end of the generation that first reached `cost`; infinite if none did."""
+        spent = 0.0
+        for generation, took in zip(self.generations, self.seconds, strict=True):
+            spent += took
+            if any(c.score.fitness is not None and c.score.fitness <= cost for c in generation):
+                return spent
+        return float("inf")
+
+
+def calibrated(config: SearchConfig, task: Task, metric: Metric) -> SearchConfig:
+    """The configuration with its learning rate."""
+    if config.training.learning_rate is not None:
+        return config
+    rate = calibrate(task, metric, config.training, config.seed).learning_rate
+    return replace(config, training=replace(config.training, learning_rate=rate))
+
+
+def evaluator(config: SearchConfig, task: Task, metric: Metric) -> Evaluator:
+    """What scores the candidates of a configuration."""
+    return Evaluator(task, metric, config.training, config.tuning, config.filters, config.racing, config.seed)
+
+
+def recorded(config: SearchConfig, task: Task, metric: Metric) -> tuple[list[list[Proposal]], Recording]:
+    """A search, with what it proposed."""
+    search = make_search(config, load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind]))
+    judge = evaluator(config, task, metric)
+    asked, told, seconds = [], [], []
+    for _ in range(config.generations):
+        asked.append(search.ask())
+        began = time.perf_counter()
+        told.append(tuple(judge.evaluate(asked[-1])))
+        seconds.append(time.perf_counter() - began)
+        search.tell(told[-1])
+    return asked, Recording(tuple(told), tuple(seconds))
+
+
+def replayed(
+    proposals: Sequence[Sequence[Proposal]], config: SearchConfig, task: Task, metric: Metric
+) -> Recording:
+    """The same proposals, scored in the way of `config`."""
+    judge = evaluator(config, task, metric)
+    told, seconds = [], []
+    for asked in proposals:
+        began = time.perf_counter()
+        told.append(tuple(judge.evaluate(asked)))
+        seconds.append(time.perf_counter() - began)
+    return Recording(tuple(told), tuple(seconds))
+
+
+def case_report(name: str, config: SearchConfig, plain: StepTimes | None) -> list[str]:
+    """One search scored in several ways."""
+    task = task_of(config)
+    metric = metric_of(config, task)
+    config = calibrated(config, task, metric)
+    free = replace(config, racing=replace(config.racing, reference=NEVER))
+    proposals, recording = recorded(free, task, metric)
+    bare = replace(free, filters=replace(config.filters, duplicates=False, rejection=False))
+    ways = {
+        "filters and racing (the default)": replayed(proposals, config, task, metric),
+        "filters, no racing": recording,
+        "neither": replayed(proposals, replace(bare, racing=Racing(rungs=())), task, metric),
+    }
+    winner = recording.winner
+    assert winner.score.fitness is not None
+    lines = [
+        f"### {name}",
+        "",
+        f"{len(recording.candidates)} candidates, {config.training.steps} training steps, "
+        f"{config.training.seeds} seeds, {config.tuning.steps} tuning steps, base model {task.model_name}.",
+        "",
+        "| | seconds | candidates a second | to the best cost | same winner |",
+        "|---|---|---|---|---|",
+    ]
+    for label, way in ways.items():
+        total = sum(way.seconds)
+        same = way.winner.loss.expression == winner.loss.expression
+        lines.append(
+            f"| {label} | {total:.1f} | {len(way.candidates) / total:.1f} | "
+            f"{way.time_to(winner.score.fitness):.1f} s | {'yes' if same else f'no: {way.winner.id}'} |"
+        )
+    if plain is not None:
+        lines.append(plain_row(recording, config, plain, winner.score.fitness))
+    counts = {
+        s.value: sum(c.score.status is s for c in ways["filters and racing (the default)"].candidates)
+        for s in Status
+    }
+    lines += [
+        "",
+        f"Winner, candidate {winner.id} with cost {winner.score.fitness:.4f}: "
+        f"`{format_formula(winner.loss.expression)}`. With filters and racing: "
+        + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+        + ".",
+        "",
+        *policy_table(recording, config),
+    ]
+    return lines
+
+
+def plain_row(recording: Recording, config: SearchConfig, plain: StepTimes, cost: float) -> str:
+    """The plain loop doing the same work on every candidate: steps counted, times of steps measured."""
+    training, tuning = config.training, config.tuning
+    versions = 2 if tuning.keep_better else 1
+    each = tuning.steps * plain.tuning_step + versions * training.seeds * training.steps * plain.fitness_step
+    needed = 0
+    for generation in recording.generations:
+        needed += len(generation)
+        if any(c.score.fitness is not None and c.score.fitness <= cost for c in generation):
+            break
+    total = each * len(recording.candidates)
+    return (
+        f"| plain loop (from its measured steps) | {total:.0f} | {1 / each:.2f} | {each * needed:.0f} s | |"
+    )
+
+
+def policy_table(recording: Recording, config: SearchConfig) -> list[str]:
+    """What other rules of stopping would have kept, from the scores on the way."""
+    scored = [
+        [c for c in generation if c.score.status is Status.OK and c.score.curve]
+        for generation in recording.generations
+    ]
+    everyone = [c for generation in scored for c in generation]
+    fractions = (*config.racing.rungs, 1.0)
+    best = ranked(everyone)[:8]
+    lines = ["| rule | training left | best kept | of the best eight |", "|---|---|---|---|"]
+    rules = {
+        "bars of the best ten so far (the default)": config.racing,
+        "bars without margin": replace(config.racing, margin=0.0),
+        "bars of the best five": replace(config.racing, reference=5),
+    }
+    outcomes = {name: kept_by_bars(scored, racing) for name, racing in rules.items()}
+    outcomes["halving at the first rung"] = kept_by_halving(scored, 1)
+    outcomes["halving at every rung"] = kept_by_halving(scored, len(config.racing.rungs))
+    for name, reached in outcomes.items():
+        spent = sum(fractions[rungs] for rungs in reached.values()) / len(reached)
+        kept = {id_ for id_, rungs in reached.items() if rungs == len(fractions) - 1}
+        lines.append(
+            f"| {name} | {spent:.0%} | {'yes' if best[0].id in kept else 'no'} "
+            f"| {sum(c.id in kept for c in best)} |"
+        )
+    return [*lines, ""]
+
+
+def kept_by_bars(scored: Sequence[Sequence[Candidate]], racing: Racing) -> dict[int, int]:
+    """How many rungs each candidate would have passed."""
+    reached: dict[int, int] = {}
+    before: list[Candidate] = []
+    rungs = len(racing.rungs)
+    for generation in scored:
+        # The fitness and curve of `before` are those of candidates that ran to the end.
+        limits = bars((c.score for c in before), racing, Training(steps=NEVER)).limits
+        for candidate in generation:
+            passed = [cost <= limit for cost, limit in zip(candidate.score.curve, limits, strict=True)]
+            reached[candidate.id] = passed.index(False) if False in passed else rungs
+        before += [c for c in generation if reached[c.id] == rungs]
+    return reached
+
+
+def kept_by_halving(scored: Sequence[Sequence[Candidate]], rungs: int) -> dict[int, int]:
+    """The same for successive halving within each generation, at the first `rungs` rungs."""
+    reached: dict[int, int] = {}
+    for generation in scored:
+        left = list(generation)
+        for rung in range(rungs):
+            left.sort(key=lambda c: c.score.curve[rung])
+            for candidate in left[(len(left) + 1) // 2 :]:
+                reached[candidate.id] = rung
+            left = left[: (len(left) + 1) // 2]
+        reached |= {candidate.id: len(generation[0].score.curve) for candidate in left}
+    return reached
+
+
+def pipeline_report(device: str, quick: bool, plain: Mapping[str, StepTimes]) -> list[str]:
+    """All cases. `plain`: step times of the plain loop by task, where they were measured."""
+    lines = [
+        "## Filters and racing",
+        "",
+        "The proposals of one search, scored in several ways. The training left by a rule of stopping is the",
+        "share of training steps that it would have spent on the candidates of the recorded search.",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+    for name, full in CASES.items():
+        config = replace(full, device=device)
+        if quick:
+            small = replace(config.training, steps=10, seeds=1, learning_rate=0.01)
+            config = replace(config, training=small, tuning=Tuning(steps=2), population=6, generations=3)
+            config = replace(config, racing=Racing(reference=2))
+        try:
+            report = case_report(name, config, plain.get(config.task))
+        except TaskError as error:
+            report = [f"{name} is left out: {error}", ""]
+        print("\n".join(report), flush=True)
+        lines += report
+    return lines
