@@ -152,7 +152,7 @@ def _seconds(make_model: Callable[[], nn.Module], x: Tensor, plan: Plan) -> floa
 
 @contextmanager
 def _precision(device: torch.device, tf32: bool) -> Iterator[None]:
-    """On CUDA, whether float32 products may be computed in TF32. Torch allows it to convolutions by itself."""
+    """On CUDA, whether float32 products may be in TF32. By itself torch allows it to convolutions alone."""
     if device.type != "cuda":
         yield
         return
