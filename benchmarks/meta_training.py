@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import plain_loop
 from benchmarks.machine import machine
@@ -251,7 +252,26 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
     rest = whole - run - back - slopes
     parts = {"forward": run, "backward": back, "the losses": slopes, "optimiser and batches": rest}
     shares = ", ".join(f"{name} {own / whole:.0%}" for name, own in parts.items())
-    return [f"A training step of {len(piece)} networks on one core takes {1e3 * whole:.2f} ms: {shares}.", ""]
+    return [
+        f"A training step of {len(piece)} networks on one core takes {1e3 * whole:.2f} ms: {shares}. By operation "
+        f"(torch's profiler): {operations(task, piece, plan)}.",
+        "",
+    ]
+
+
+def operations(task: Task, losses: Sequence[Expr], plan: Plan, steps: int = 30) -> str:
+    """The operations that take most of a training step, as shares of it."""
+    training = Training(steps=2 * steps, learning_rate=0.01)
+    with one_thread():
+        heat = Heat(task, [Job(loss, 0, 0.01) for loss in losses], training, 0, plan)
+        heat.advance(steps)
+        with profile(activities=[ProfilerActivity.CPU]) as found:
+            spent = seconds(lambda: heat.advance(2 * steps), task.train.x.device)
+    events = sorted(found.key_averages(), key=lambda event: -event.self_cpu_time_total)[:6]
+    shares = {event.key: event.self_cpu_time_total / 1e6 / spent for event in events}
+    rest = 1.0 - sum(event.self_cpu_time_total for event in found.key_averages()) / 1e6 / spent
+    named = [f"{name} {share:.0%}" for name, share in shares.items()]
+    return ", ".join([*named, f"outside torch (Python, NumPy) {max(rest, 0.0):.0%}"])
 
 
 def synthetic(classes: int = 10, width: int = 64, inputs: int = 64) -> Task:
@@ -303,7 +323,7 @@ def growth_report(device: torch.device, quick: bool) -> list[str]:
         return [*lines, ""]
 
     def measured(work: Callable[[], float]) -> tuple[float, float | None]:
-        return with_peak_memory(work) if device.type == "cpu" else (work(), None)
+        return work(), with_peak_memory(work)[1] if device.type == "cpu" else None
 
     def sizes(small: Sequence[int], large: Sequence[int]) -> Sequence[int]:
         return small if quick else large
@@ -311,14 +331,15 @@ def growth_report(device: torch.device, quick: bool) -> list[str]:
     lines = [
         "## How cost grows",
         "",
-        "Random data, perceptrons of two hidden layers, batches of 128. Memory is",
+        "Random data, perceptrons of two hidden layers, batches of 128. The start of processes is in the times;",
+        "memory is what one process adds that does all pieces itself, one after another.",
+        "",
     ]
-    lines += ["what the measuring process adds; pieces that run in processes of their own are not in it.", ""]
     unit = "a candidate's training step"
     rows = []
     for count in sizes([1, 4], [1, 4, 16, 64, 256]):
         some = [losses[i % len(losses)] for i in range(count)]
-        rows.append((count, *measured(lambda some=some: training_cost(task, some, steps))))  # type: ignore[misc]
+        rows.append((count, *measured(lambda some=some: training_cost(task, some, 2 * steps))))  # type: ignore[misc]
     lines += table("population", rows, unit)
     rows = []
     for classes in sizes([10, 100], [10, 100, 1000, 10_000]):

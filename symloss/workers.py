@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -129,7 +129,8 @@ def _serve(work: Callable[[Item, Tick], Result], item: Item, sender: Connection)
         outcome: tuple[bool, Any] = (True, work(item, tick))
     except BaseException as error:
         outcome = (False, error)
-    sender.send_bytes(_packed(outcome))
+    with suppress(OSError):  # the parent is gone, and nobody is left to tell
+        sender.send_bytes(_packed(outcome))
     sender.close()
 
 
