@@ -253,8 +253,8 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
     parts = {"forward": run, "backward": back, "the losses": slopes, "optimiser and batches": rest}
     shares = ", ".join(f"{name} {own / whole:.0%}" for name, own in parts.items())
     return [
-        f"A training step of {len(piece)} networks on one core takes {1e3 * whole:.2f} ms: {shares}. By operation "
-        f"(torch's profiler): {operations(task, piece, plan)}.",
+        f"A training step of {len(piece)} networks on one core takes {1e3 * whole:.2f} ms: {shares}. By "
+        f"operation (torch's profiler): {operations(task, piece, plan)}.",
         "",
     ]
 
@@ -331,8 +331,8 @@ def growth_report(device: torch.device, quick: bool) -> list[str]:
     lines = [
         "## How cost grows",
         "",
-        "Random data, perceptrons of two hidden layers, batches of 128. The start of processes is in the times;",
-        "memory is what one process adds that does all pieces itself, one after another.",
+        "Random data, perceptrons of two hidden layers, batches of 128. The start of processes is in the",
+        "times; memory is what one process adds that does all pieces itself, one after another.",
         "",
     ]
     unit = "a candidate's training step"
