@@ -71,6 +71,7 @@ def with_peak_memory(work: Callable[[], float]) -> tuple[float, float | None]:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_probe, args=(work, sender))
     process.start()
+    sender.close()  # so that the wait ends if the process dies
     found: tuple[float, float] = receiver.recv()
     process.join()
     return found

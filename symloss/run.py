@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 import torch
@@ -355,11 +355,23 @@ def start(
     given = task is not None
     task = task.to(device_of(config.device)) if task is not None else task_of(config)
     grammar = load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind])
+    config = settled(config, task)
     run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
     check_metric(run.metric, task, config.seed)
     if out is not None:
         run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
     return run.run()
+
+
+def settled(config: SearchConfig, task: Task) -> SearchConfig:
+    """The configuration with what is measured on this machine: a resumed run must not measure anew.
+
+    How networks are grouped decides the last bits of their weights.
+    """
+    plan = plan_for(task, config.training)
+    chosen: Literal["chain", "traced"] = "chain" if plan.chain else "traced"
+    training = msgspec.structs.replace(config.training, network=chosen, models_at_once=plan.at_once)
+    return msgspec.structs.replace(config, training=training)
 
 
 def resume(

@@ -61,9 +61,12 @@ def in_parallel(
     if device.type != "cpu":
         return [work(item, show) for item in items]
     with one_thread():
-        if len(items) < 2 or WORKERS < 2:
+        # A process that was made to end with its parent, as those of a pool are, may have no children.
+        if len(items) < 2 or WORKERS < 2 or multiprocessing.current_process().daemon:
             return [work(item, show) for item in items]
-        return (_in_processes if FORKS else _in_threads)(work, items, show)
+        # Where there is CUDA, autograd keeps threads for it, and refuses to work in a process that is forked.
+        way = _in_processes if FORKS and not torch.cuda.is_available() else _in_threads
+        return way(work, items, show)
 
 
 def _in_processes(work: Callable[[Item, Tick], Result], items: Sequence[Item], tick: Tick) -> list[Result]:
@@ -77,7 +80,9 @@ def _in_processes(work: Callable[[Item, Tick], Result], items: Sequence[Item], t
             while waiting and len(running) < WORKERS:
                 index, item = waiting.pop()
                 receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=_serve, args=(work, item, sender), daemon=True)
+                process = context.Process(
+                    target=_serve, args=(work, item, sender, [*running, receiver]), daemon=True
+                )
                 with warnings.catch_warnings():
                     # Python warns of forking beside other threads, such as a display's: the child does not
                     # touch what they hold.
@@ -110,8 +115,14 @@ def _prepare_to_fork() -> None:
     torch.optim.SGD([torch.zeros(1)], lr=1.0)
 
 
-def _serve(work: Callable[[Item, Tick], Result], item: Item, sender: Connection) -> None:
+def _serve(
+    work: Callable[[Item, Tick], Result], item: Item, sender: Connection, receivers: Sequence[Connection]
+) -> None:
     """In the forked process: do the work, and send signs of life and at last the outcome."""
+    for receiver in receivers:
+        receiver.close()  # the parent's ends: a pipe breaks when the last one is closed
+    # A display may have put its own in their place, with a lock that it held when this process was forked.
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threadpool_limits(1)  # thread pools do not survive a fork: whoever used one here would wait for ever
@@ -149,7 +160,7 @@ def _received(receiver: Connection, process: Any) -> tuple[bool, Any] | None:
     """The outcome, or None for a sign of life. Raises WorkerError if the process is gone."""
     try:
         data = receiver.recv_bytes()
-    except EOFError:
+    except (EOFError, OSError):
         process.join()
         raise WorkerError(
             f"a process that trained networks ended by itself (exit code {process.exitcode}; -9 is often a "

@@ -177,7 +177,8 @@ def _run(program: list[Bound], registers: list[Any], outputs: tuple[int, ...]) -
 @lru_cache(maxsize=4096)
 def _tensors(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
     """Numbers as tensors without dimensions: torch takes twice as long to wrap a Python number each time."""
-    return tuple(torch.tensor(value, dtype=dtype, device=device) for value in values)
+    with torch.inference_mode(False):  # they are kept, and may be part of a training later
+        return tuple(torch.tensor(value, dtype=dtype, device=device) for value in values)
 
 
 @lru_cache(maxsize=4096)

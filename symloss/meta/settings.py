@@ -86,14 +86,18 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Stopping training part-way under candidates that are worse by then than any of the best had been.
 
-    rungs:     fractions of the training steps after which candidates are looked at; none turns racing off.
+    Off by default: recorded searches kept their winners when scored again with it (`docs/performance.md`),
+    but fewer parents are left to breed from, and whole searches have not been shown to end as well.
+
+    rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5;
+               none turns racing off.
     reference: as many of the best candidates of earlier generations set the bar; until there are so many,
-               nothing is stopped.
+               only what diverged is stopped.
     margin:    how much worse than the worst of these a candidate may be, as a fraction of what is still to be
                gained: the difference to the best final score.
     """
 
-    rungs: tuple[Annotated[float, Meta(gt=0, lt=1)], ...] = (0.1, 0.3, 0.5)
+    rungs: tuple[Annotated[float, Meta(gt=0, lt=1)], ...] = ()
     reference: Count = 10
     margin: NotNegative = 0.3
 

@@ -7,6 +7,7 @@ How that derivative is found is in `meta_gradient`.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 
 import torch
@@ -66,10 +67,12 @@ def _tune_together(
     train = BatchOrder(len(task.train), tuning.batch_size, inner_total, seed, device)
     valid = BatchOrder(len(task.valid), tuning.batch_size, tuning.steps, seed + 1, device)
     starts = starts_for(task.make_model, seed, device)
+    # Torch calls a network by putting parameters into the module, so pieces in threads must not share one.
+    template = copy.deepcopy(starts.template)
     gradient = one_step_gradient if tuning.inner_steps == 1 else unrolled_gradient
     for step in range(tuning.steps):
         start, buffers = starts[step]
-        traced = Traced(starts.template, buffers)
+        traced = Traced(template, buffers)
         batches = [train[step * tuning.inner_steps + i] for i in range(tuning.inner_steps)]
         meta_step = MetaStep(
             plan.chain or traced,

@@ -22,23 +22,41 @@ class _NotAChainError(Exception):
 def as_chain(module: nn.Module, x: Tensor) -> Chain | None:
     """The module as a chain of known layers, or None if it is something else.
 
-    x: some inputs (batch, ...) for which the chain's outputs are compared with the module's own, so that what
-    was read wrongly is never used.
+    x: some inputs (batch, ...) for which the chain's outputs and gradients are compared with the module's
+    own, so that what was read wrongly is not used.
     """
-    if next(module.buffers(), None) is not None:
+    if next(module.buffers(), None) is not None or _has_hooks(module):
         return None
     parameters = dict(module.named_parameters())
     try:
         chain = Chain(_links(module))
         if sorted(name for link in chain.links for name in link.names) != sorted(parameters):
             return None  # a layer used twice, or parameters outside layers
-        with torch.no_grad():
-            expected = module(x)
-            found = chain.outputs({name: value.detach()[None] for name, value in parameters.items()}, x)[0]
-            same = found.shape == expected.shape and torch.allclose(found, expected, rtol=1e-4, atol=1e-5)
+        same = _agrees(chain, module, parameters, x)
     except Exception:  # a stranger's module may fail in any way when it is traced
         return None
     return chain if same else None
+
+
+def _has_hooks(module: nn.Module) -> bool:
+    names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    return any(getattr(part, name, None) for part in module.modules() for name in names)
+
+
+@torch.enable_grad()
+def _agrees(chain: Chain, module: nn.Module, parameters: dict[str, nn.Parameter], x: Tensor) -> bool:
+    """Whether outputs and gradients are those of the module on `x`."""
+    expected = module(x)
+    found = chain.run({name: value.detach()[None] for name, value in parameters.items()}, x)
+    if found.outputs[0].shape != expected.shape:
+        return False
+    gradient = torch.linspace(-1.0, 2.0, expected.numel(), dtype=x.dtype).view_as(expected)
+    slopes = found.backward(gradient[None])
+    pairs = [(found.outputs[0], expected.detach())]
+    if parameters:
+        own = torch.autograd.grad(expected, list(parameters.values()), gradient)  # raises if one is not used
+        pairs += [(slopes[name][0], slope) for name, slope in zip(parameters, own, strict=True)]
+    return all(torch.allclose(a, b, rtol=1e-3, atol=1e-4) for a, b in pairs)
 
 
 def _links(module: nn.Module) -> list[Link]:

@@ -131,6 +131,16 @@ def test_mixed_derivatives_are_those_of_autograd_through_the_slope(exprs):
     assert same(found, expected, 1e-6)  # overflow comes earlier in one order than in the other
 
 
+def test_a_loss_may_be_looked_at_before_it_is_trained_with():
+    module = SymbolicLossModule(SymbolicLoss(parse_expression("exp(p - y) + pow(p, 0.7)"), Kind.REGRESSION))
+    outputs, labels = torch.rand(4, 1), torch.rand(4, 1)
+    with torch.inference_mode():
+        module(outputs, labels)
+    leaf = outputs.clone().requires_grad_()
+    module(leaf, labels).backward()
+    assert leaf.grad.abs().min() > 0
+
+
 REFERENCES = {
     "cross-entropy": functional.cross_entropy,
     "binary-cross-entropy": lambda z, y: (

@@ -123,6 +123,31 @@ def test_products_are_rounded_only_where_it_is_allowed_and_only_meanwhile():
     assert not plan_for(small_task(), Training()).tf32
 
 
+@pytest.mark.parametrize("inner_steps", [1, 2])
+def test_tuning_in_threads_is_tuning_in_processes(inner_steps, monkeypatch):
+    """Where processes cannot be forked, pieces must not disturb each other either."""
+    task = small_task("linear")
+    proposed = RandomSearch(load_grammar("classification"), 8, 2).ask()
+    losses = [with_weights(p.structure, "edges") for p in proposed]
+    settings = Tuning(steps=5, batch_size=32, learning_rate=0.02, inner_steps=inner_steps)
+    alone = tune(losses, task, settings, 0, Plan(None, 8))
+    monkeypatch.setattr("symloss.workers.WORKERS", 4)
+    monkeypatch.setattr("symloss.workers.FORKS", False)
+    together = tune(losses, task, settings, 0, Plan(None, 2))
+    for a, b in zip(alone, together, strict=True):
+        assert constants_of(a) == pytest.approx(constants_of(b), rel=1e-3, abs=1e-4)
+
+
+def test_a_model_that_cannot_be_hashed_has_a_plan():
+    class Maker:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self) -> nn.Module:
+            return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))
+
+    assert plan_for(with_model(small_task(), Maker()), Training()).chain is not None
+
+
 def test_the_user_decides_how_many_train_at_once():
     assert plan_for(small_task(), Training(models_at_once=5)).at_once == 5
     assert plan_for(small_task(), Training(network="traced", models_at_once=3)) == Plan(None, 3)

@@ -102,15 +102,17 @@ def test_no_bar_would_have_stopped_one_of_those_that_set_it(pairs, reference, ma
 
 def test_rungs_are_whole_steps_within_training():
     assert rungs_of(Racing(rungs=(0.5, 0.1, 0.3)), Training(steps=250)) == (25, 75, 125)
-    assert rungs_of(Racing(), Training(steps=2)) == (1,)
-    assert rungs_of(Racing(), Training(steps=1)) == ()
-    assert rungs_of(Racing(rungs=()), Training()) == ()
+    assert rungs_of(Racing(rungs=(0.1, 0.5)), Training(steps=2)) == (1,)
+    assert rungs_of(Racing(rungs=(0.5,)), Training(steps=1)) == ()
+    assert rungs_of(Racing(), Training()) == ()
 
 
 def test_a_hopeless_candidate_costs_a_tenth_and_says_why(monkeypatch):
     monkeypatch.setattr(workers, "WORKERS", 1)  # here and now, so that every step is told
     steps: list[str] = []
-    judge = evaluator(racing=Racing(reference=2), tuning=Tuning(steps=0), tick=steps.append)
+    judge = evaluator(
+        racing=Racing(rungs=(0.1, 0.3, 0.5), reference=2), tuning=Tuning(steps=0), tick=steps.append
+    )
     judge.training = TRAINING
     judge.filters = type(judge.filters)(rejection=False)
     first = judge.evaluate(proposals("-(y * log(p))", "square(p - y)"))
@@ -125,8 +127,8 @@ def test_a_hopeless_candidate_costs_a_tenth_and_says_why(monkeypatch):
     assert 0 < len(steps) <= spent / 2 / 10 + 1
 
 
-def test_racing_can_be_turned_off():
-    judge = evaluator(racing=Racing(rungs=(), reference=1))
+def test_without_rungs_there_is_no_racing():
+    judge = evaluator(racing=Racing(reference=1))
     judge.filters = type(judge.filters)(rejection=False)
     judge.evaluate(proposals("-(y * log(p))"))
     (bad,) = judge.evaluate(proposals("-square(p - y)", first=9))

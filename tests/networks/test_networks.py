@@ -53,6 +53,25 @@ class Scaled(nn.Module):
         return self.layer(self.layer(x * self.scale))
 
 
+class Frozen(nn.Module):
+    """Its outputs are those of a chain and its gradients are not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            x = self.first(x)
+        return self.last(x)
+
+
+def hooked() -> nn.Module:
+    module = nn.Sequential(nn.Linear(8, 3))
+    module[0].register_forward_hook(lambda module, inputs, output: output.clamp(max=1e6))
+    return module
+
+
 class Deaf(nn.Linear):
     """A subclass that computes something else than its parent."""
 
@@ -87,6 +106,8 @@ CHAINS = {
 OTHERS = {
     "residual": (Residual, (8,)),
     "scaled": (Scaled, (8,)),
+    "frozen": (Frozen, (8,)),
+    "hooked": (hooked, (8,)),
     "subclass": (lambda: nn.Sequential(Deaf(8, 3)), (8,)),
     "normalised": (lambda: nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 3)), (8,)),
     "circular": (
