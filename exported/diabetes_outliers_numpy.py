@@ -10,7 +10,7 @@ expression: 1.054817031141498 * (min(pow(prediction - target, 1.898795284575758)
 candidate: 177
 task: diabetes, 20 % gross outliers in the training targets
 metric: mse
-fitness: 0.5029436732315401
+fitness: 0.5029436824712945
 learning_rate: 9e-05
 seed: 0
 symloss: 0.1.0

@@ -1,17 +1,17 @@
 """A loss function discovered by symloss: the mean over the batch of the sum over classes of
 
-    3.24 * (y * (1 - pow(p, 0.3713)) + (1.203 - y) * tanh(pow(p, 1.419) - log(1.143 - p)))
+    3.963 * (y * (1 - pow(p, 0.4222)) + (1.256 - y) * tanh(tanh(tanh(tanh(-log(1.157 - p))))))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 log(a) means ln(max(|a|, 1e-7)).
 
 kind: multiclass
-expression: 3.2398429480617885 * (target * (1.0 - pow(prediction, 0.37130898237228394)) + (1.2031774520874023 - target) * tanh(pow(prediction, 1.4186053276062012) - log(1.1433920860290527 - prediction)))
-candidate: 219
+expression: 3.963089844302397 * (target * (1.0 - pow(prediction, 0.42224597930908203)) + (1.2555135488510132 - target) * tanh(tanh(tanh(tanh(-log(1.1573868989944458 - prediction))))))
+candidate: 193
 task: digits, 40 % symmetric label noise
 metric: error
-fitness: 0.04317548746518106
+fitness: 0.04596100278551532
 learning_rate: 0.003
 seed: 0
 symloss: 0.1.0
@@ -36,11 +36,11 @@ def loss(outputs: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     if not target.is_floating_point():
         target = functional.one_hot(target.long(), outputs.shape[-1])
     target = target.to(outputs.dtype)
-    log_1 = torch.log(torch.clamp(torch.abs(prediction), min=1e-07))
-    log_2 = torch.log(torch.clamp(torch.abs(1.1433920860290527 - prediction), min=1e-07))
-    tanh_1 = torch.tanh(torch.exp(torch.clamp(1.4186053276062012 * log_1, max=80.0)) - log_2)
-    product_1 = target * (1.0 - torch.exp(torch.clamp(0.37130898237228394 * log_1, max=80.0)))
-    values = 3.2398429480617885 * (product_1 + (1.2031774520874023 - target) * tanh_1)
+    product_1 = 0.42224597930908203 * torch.log(torch.clamp(torch.abs(prediction), min=1e-07))
+    negative_1 = -torch.log(torch.clamp(torch.abs(1.1573868989944458 - prediction), min=1e-07))
+    tanh_1 = torch.tanh(torch.tanh(torch.tanh(torch.tanh(negative_1))))
+    product_2 = target * (1.0 - torch.exp(torch.clamp(product_1, max=80.0)))
+    values = 3.963089844302397 * (product_2 + (1.2555135488510132 - target) * tanh_1)
     per_sample = values.sum(dim=-1)
     if reduction == "none":
         return per_sample
