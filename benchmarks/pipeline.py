@@ -172,7 +172,10 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None) -> lis
 
 
 def plain_row(recording: Recording, config: SearchConfig, plain: StepTimes, cost: float) -> str:
-    """The plain loop doing the same work on every candidate: steps counted, times of steps measured."""
+    """The plain loop doing the same work on every candidate: steps counted, times of steps measured.
+
+    Its tuning steps were measured with a constant on every edge, of which the search merges some.
+    """
     training, tuning = config.training, config.tuning
     versions = 2 if tuning.keep_better else 1
     each = tuning.steps * plain.tuning_step + versions * training.seeds * training.steps * plain.fitness_step

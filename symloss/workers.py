@@ -3,11 +3,12 @@
 One torch operation on a small network is too short to be split over threads: the threads would spend their
 time waiting for one another, and on a busy machine nearly all of it. Nor can two Python threads share the
 work, since they take turns. So each piece of work runs in a process of its own, forked from this one, on one
-thread, and as many pieces at a time as torch has threads. How work is cut into pieces never depends on
-the machine, which is what makes results independent of it.
+thread, and as many pieces at a time as torch has threads. How work is cut into pieces never depends on the
+number of cores, which is what makes results independent of it.
 
 A forked process sees everything that this one has, so nothing but its result has to be sent. Where processes
-cannot be forked (Windows), or not safely (macOS), pieces run in threads.
+cannot be forked (Windows), or not safely (macOS; beside CUDA, for which autograd keeps threads), pieces run
+in threads.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from symloss.errors import WorkerError
 WORKERS = torch.get_num_threads()
 """Pieces that run at a time: the threads that torch would use by its own rules (OMP_NUM_THREADS, ...)."""
 
-FORKS = sys.platform == "linux"
+FORKS = sys.platform == "linux" and not torch.cuda.is_available()
 """Whether pieces run in forked processes."""
 
 BEAT = 0.05
@@ -64,9 +65,7 @@ def in_parallel(
         # A process that was made to end with its parent, as those of a pool are, may have no children.
         if len(items) < 2 or WORKERS < 2 or multiprocessing.current_process().daemon:
             return [work(item, show) for item in items]
-        # Where there is CUDA, autograd keeps threads for it, and refuses to work in a process that is forked.
-        way = _in_processes if FORKS and not torch.cuda.is_available() else _in_threads
-        return way(work, items, show)
+        return (_in_processes if FORKS else _in_threads)(work, items, show)
 
 
 def _in_processes(work: Callable[[Item, Tick], Result], items: Sequence[Item], tick: Tick) -> list[Result]:
@@ -84,8 +83,8 @@ def _in_processes(work: Callable[[Item, Tick], Result], items: Sequence[Item], t
                     target=_serve, args=(work, item, sender, [*running, receiver]), daemon=True
                 )
                 with warnings.catch_warnings():
-                    # Python warns of forking beside other threads, such as a display's: the child does not
-                    # touch what they hold.
+                    # Python warns of forking beside other threads, such as a display's, whose locks the child
+                    # does not need: see `_serve`.
                     warnings.simplefilter("ignore", DeprecationWarning)
                     process.start()
                 sender.close()

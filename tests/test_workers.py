@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,7 +25,7 @@ def way(request, monkeypatch):
     """Two at a time, in whichever way, whatever this machine has."""
     monkeypatch.setattr(workers, "WORKERS", 2)
     if request.param == "processes" and not workers.FORKS:
-        pytest.skip("processes are forked on Linux only")
+        pytest.skip("processes are not forked here")
     monkeypatch.setattr(workers, "FORKS", request.param == "processes")
     return request.param
 
@@ -64,7 +68,7 @@ def test_an_error_that_cannot_be_sent_is_told_in_words(monkeypatch):
 
     monkeypatch.setattr(workers, "WORKERS", 2)
     if not workers.FORKS:
-        pytest.skip("processes are forked on Linux only")
+        pytest.skip("processes are not forked here")
     with pytest.raises(WorkerError, match="StrangeError: strange"):
         in_parallel(work, range(2), CPU)
 
@@ -76,7 +80,7 @@ def test_a_process_that_dies_is_named(monkeypatch):
 
     monkeypatch.setattr(workers, "WORKERS", 2)
     if not workers.FORKS:
-        pytest.skip("processes are forked on Linux only")
+        pytest.skip("processes are not forked here")
     with pytest.raises(WorkerError, match="ended by itself"):
         in_parallel(work, range(2), CPU)
 
@@ -109,3 +113,49 @@ def test_settings_of_the_calling_thread_come_back():
         assert torch.tensor(1e-40).mul(1.0).item() == 0.0
     assert torch.get_num_threads() == before
     assert torch.tensor(1e-40).mul(1.0).item() > 0.0
+
+
+ORPHAN = """
+import os, sys, time
+import torch
+import symloss.workers as workers
+
+workers.WORKERS = 2
+
+def work(item, tick):
+    print(os.getpid(), flush=True)
+    time.sleep(1.0)
+    return torch.zeros(10**6)  # more than a pipe holds
+
+workers.in_parallel(work, range(2), torch.device("cpu"))
+"""
+
+
+def test_processes_end_when_their_parent_is_killed():
+    if not workers.FORKS:
+        pytest.skip("processes are not forked here")
+    parent = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    children = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while any(_alive(child) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(child) for child in children)
+    parent.stdout.close()
+
+
+def _alive(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/stat")
+    try:
+        return status.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_process_that_may_have_no_children_works_by_itself(monkeypatch):
+    monkeypatch.setattr(workers, "WORKERS", 2)
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    here = os.getpid()
+    assert in_parallel(lambda item, tick: os.getpid(), range(2), CPU) == [here, here]

@@ -2,8 +2,8 @@
 
 formula -> duplicate? -> usable gradient? -> improves free predictions? -> train -> tune -> filter -> train
 
-Training stops under what falls behind (see `racing`), and only what did not is tuned. The better of the
-formula as it was and as it was tuned is kept.
+With racing, training stops under what falls behind. Only what was trained to the end is tuned, and the
+better of the formula as it was and as it was tuned is kept.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ class _Draft:
 
 @dataclass
 class Evaluator:
-    """Scores proposals on a task. The same proposals in the same order get the same scores.
+    """Scores proposals on a task. The same proposals in the same order get the same scores, if `training`
+    says how networks are grouped; if that is left to measurement, the last bits may differ.
 
     task:   its data decides the device.
     metric: the cost that candidates are compared by, on validation data.
     seed:   of initial weights, batch order and samples: common to all candidates.
     known:  fingerprint -> (candidate id, loss, score) of everything that was scored: the memory that makes a
             duplicate free. It can be saved and given to a new evaluator.
-    tick:   called with the name of the stage at every step of work, for progress displays.
+    tick:   called with the name of the stage now and then while work goes on, for progress displays.
     """
 
     task: Task
@@ -81,8 +82,8 @@ class Evaluator:
                 self._tune(drafts)
                 self._train(drafts, limits)
         for draft in drafts:
-            if draft.status is None and draft.best is not None:
-                draft.finish(Status.DIVERGED if draft.best.diverged else Status.OK)
+            if draft.status is None:
+                draft.finish(Status.OK)
         return self._candidates(drafts)
 
     def _filter(self, drafts: list[_Draft]) -> None:
@@ -139,10 +140,8 @@ class Evaluator:
         """Tune formulas that have been trained, train them again, and keep the better of the two."""
         again = [_Draft(d.proposal, d.expression) for d in drafts]
         self._tune(again)
-        for draft, tuned in zip(drafts, again, strict=True):
-            if tuned.expression == draft.expression:
-                tuned.finish(Status.DUPLICATE)
-        self._train(again, limits)
+        pairs = zip(drafts, again, strict=True)
+        self._train([tuned for draft, tuned in pairs if tuned.expression != draft.expression], limits)
         for draft, tuned in zip(drafts, again, strict=True):
             assert draft.best is not None
             if tuned.best is not None and tuned.best.mean < draft.best.mean:

@@ -64,7 +64,7 @@ class Plan:
             return in_parallel(work, self.pieces(items, each), device, tick)
 
     def pieces(self, items: Sequence[T], each: int = 1) -> list[Sequence[T]]:
-        """Consecutive pieces of nearly equal size, at most `at_once` networks: the same on every machine.
+        """Consecutive pieces of nearly equal size, of at most `at_once` networks, for any number of cores.
 
         Their number is even where it can be, so that two cores are equally busy.
         each: networks that belong to an item, and stay together.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -12,19 +13,19 @@ from torch.nn import functional
 from symloss.networks.layers import Own, for_all, models
 
 
-class Parameterless:
+class Parameterless(ABC):
     """What these layers share: one map of gradients, and one of directions."""
 
     names: tuple[str, ...] = ()
     output_kept = False
 
+    @abstractmethod
     def transpose(self, saved: Any, gradient: Tensor) -> Tensor:
         """The transposed Jacobian applied to a gradient of the outputs (K, ...)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def apply(self, saved: Any, direction: Tensor) -> Tensor:
         """The Jacobian applied to a direction of the inputs (K, ...)."""
-        raise NotImplementedError
 
     def backward(self, own: Own, saved: Any, gradient: Tensor, need_input: bool) -> tuple[Tensor | None, Own]:
         return self.transpose(saved, gradient) if need_input else None, ()
