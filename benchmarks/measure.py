@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import statistics
 import time
@@ -80,10 +81,18 @@ def with_peak_memory(work: Callable[[], float]) -> tuple[float, float | None]:
 def _probe(work: Callable[[], float], sender: Any) -> None:
     torch.set_num_threads(1)  # the pool of threads did not survive the fork
     workers.WORKERS = 1  # all pieces here and not in processes of their own
+    _release_free_memory()
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     value = work()
     sender.send((value, _memory("VmHWM") - before))
+
+
+def _release_free_memory() -> None:
+    """Give back what the parent had freed: work that reuses it would seem to need nothing."""
+    release = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; other libraries keep less
+    if release is not None:
+        release(0)
 
 
 def _memory(field: str) -> float:

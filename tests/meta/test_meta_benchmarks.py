@@ -68,11 +68,12 @@ def test_arithmetic_is_counted_as_by_hand():
 
 def test_memory_of_a_piece_of_work_is_measured():
     def work() -> float:
-        return torch.ones(30 * 2**18).sum().item()  # 30 MiB
+        # 64 MiB: more than malloc ever takes from what it holds already.
+        return torch.ones(64 * 2**18).sum().item()
 
     value, memory = with_peak_memory(work)
-    assert value == 30 * 2**18
-    assert memory is None or 25 < memory < 60
+    assert value == 64 * 2**18
+    assert memory is None or 60 < memory < 100
 
 
 def candidate(id_: int, generation: int, fitness: float, *curve: float) -> Candidate:
