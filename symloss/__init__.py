@@ -19,9 +19,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from symloss.api import CandidateTable, DiscoveredLoss, LossSearch, load_run
     from symloss.errors import SymlossError
+    from symloss.export import from_torch
     from symloss.expr import parse_expression
     from symloss.grammar import load_grammar
     from symloss.records import Kind, SymbolicLoss
+    from symloss.sources import load_loss
     from symloss.tasks import Corruption, Split, Task, make_task, task_from_arrays
 
 _HOMES = {
@@ -34,7 +36,9 @@ _HOMES = {
     "SymbolicLoss": "records",
     "SymlossError": "errors",
     "Task": "tasks",
+    "from_torch": "export",
     "load_grammar": "grammar",
+    "load_loss": "sources",
     "load_run": "api",
     "make_task": "tasks",
     "parse_expression": "expr",
@@ -52,7 +56,9 @@ __all__ = [
     "SymlossError",
     "Task",
     "__version__",
+    "from_torch",
     "load_grammar",
+    "load_loss",
     "load_run",
     "make_task",
     "parse_expression",

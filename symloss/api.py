@@ -18,6 +18,7 @@ from symloss.errors import ConfigError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
+from symloss.sources import header_of
 
 if TYPE_CHECKING:
     import sympy
@@ -84,14 +85,15 @@ class DiscoveredLoss:
 
         return SymbolicLossModule(self.loss, learnable=learnable)
 
-    def export(self, format: str = "torch", *, digits: int | None = None) -> str:
-        """Standalone code, or LaTeX, as text. Code is executed and compared before it is returned.
+    def export(self, format: str = "torch", **options: Any) -> str:
+        """Standalone code, JSON or LaTeX, as text. Code is executed and compared before it is returned.
 
+        options: those of `symloss.export.export_code`: digits, guards, learnable, standalone.
         Raises ExportError if the code does not compute the loss.
         """
         from symloss.export import export_code
 
-        return export_code(self.candidate, format, digits=digits, header=self.header).text
+        return export_code(self.candidate, format, header=self.header, **options).text
 
     def __str__(self) -> str:
         return self.formula
@@ -206,12 +208,7 @@ class LossSearch:
 def load_run(path: str | Path) -> CandidateTable:
     """The scored candidates of a run folder, best first. Raises RunError if it is none."""
     folder = RunFolder.open(Path(path))
-    record = folder.record()
-    task = record.get("task", {})
-    header = Header(
-        task=str(task.get("name", "")), metric=str(task.get("metric", "")), seed=record.get("seed")
-    )
-    return _table(folder.candidates(), header)
+    return _table(folder.candidates(), header_of(folder))
 
 
 def _table(candidates: Sequence[Candidate], header: Header) -> CandidateTable:

@@ -18,8 +18,10 @@ class Kind(str, Enum):
 
     multiclass: softmax of the network's outputs and one-hot targets, both (batch, classes); the
                 formula is applied per class and summed over classes.
-    binary:     sigmoid of the single output and a 0/1 target, both (batch, 1).
-    regression: outputs and targets as they are, (batch, outputs); summed over outputs.
+    binary:     sigmoid of each output and a 0/1 target; (batch, 1) in a search. Every element is a loss of
+                its own, as in torch's binary_cross_entropy_with_logits.
+    regression: outputs and targets as they are, (batch, outputs). Every element is a loss of its own, as in
+                torch's mse_loss, so that "mean" divides by all elements.
     """
 
     MULTICLASS = "multiclass"

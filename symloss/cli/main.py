@@ -14,8 +14,15 @@ COMMANDS = {
     "search": "Search for a loss function.",
     "resume": "Go on with an interrupted search.",
     "show": "Show the candidates of a search, best first.",
-    "export": "Write a candidate as standalone code or LaTeX.",
+    "export": "Write a loss as standalone code or LaTeX.",
+    "verify": "Check that exported files compute what they say.",
+    "import": "Read an exported file back into a formula.",
 }
+
+
+def _module_of(command: str) -> str:
+    """The module of a command; 'import' is a word of Python."""
+    return "import_" if command == "import" else command
 
 
 class LazyGroup(click.Group):
@@ -27,7 +34,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"symloss.cli.{cmd_name}"), "command")  # noqa: B009
+        command = getattr(importlib.import_module(f"symloss.cli.{_module_of(cmd_name)}"), "command")  # noqa: B009
         assert isinstance(command, click.Command)
         return command
 

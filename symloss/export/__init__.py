@@ -11,38 +11,47 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symloss.export.algebra import simplified, to_sympy
     from symloss.export.header import Header
+    from symloss.export.read import ExportedFile, from_torch, read_export
     from symloss.export.rounding import Rounding, round_constants
     from symloss.export.targets import TARGETS, Target
-    from symloss.export.verify import Verification, verify_code
+    from symloss.export.verify import Verification, verify_code, verify_file
     from symloss.export.write import Exported, export_code, write_export
 
 _HOMES = {
     "Exported": "write",
+    "ExportedFile": "read",
     "Header": "header",
     "Rounding": "rounding",
     "TARGETS": "targets",
     "Target": "targets",
     "Verification": "verify",
     "export_code": "write",
+    "from_torch": "read",
+    "read_export": "read",
     "round_constants": "rounding",
     "simplified": "algebra",
     "to_sympy": "algebra",
     "verify_code": "verify",
+    "verify_file": "verify",
     "write_export": "write",
 }
 
 __all__ = [
     "TARGETS",
     "Exported",
+    "ExportedFile",
     "Header",
     "Rounding",
     "Target",
     "Verification",
     "export_code",
+    "from_torch",
+    "read_export",
     "round_constants",
     "simplified",
     "to_sympy",
     "verify_code",
+    "verify_file",
     "write_export",
 ]
 

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from symloss.export.grid import ORDINARY, Batch
+from symloss.export.reference import precise
+from symloss.expr import Call, operator_named, walk
 from symloss.expr.slope import Dual, value_and_slope
 from symloss.losses.entry import predictions_of, pull_back, targets_of
 from symloss.losses.symbolic import SymbolicLossModule
@@ -24,13 +26,38 @@ INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())
 """Words whose last digits depend on the library, or on the order in which a derivative is computed."""
 
 
-def expected(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, reduction: str) -> tuple[Any, Any]:
-    """Value and gradient with respect to the outputs, from the module that the search stands for."""
+def expected(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Values before any reduction, and the gradient of their sum with respect to the outputs.
+
+    They come from the module that the search stands for, or, if the formula contains a logarithm without a
+    floor, from numbers of higher precision.
+    """
+    if is_partial(loss):
+        found = precise(loss, batch, _name(dtype))
+        return found.value, found.gradient
     outputs = torch.from_numpy(batch.outputs).to(dtype).requires_grad_()
-    value = SymbolicLossModule(replace(loss, reduction=reduction))(outputs, _labels(batch, dtype))
-    value.sum().backward()
+    values = SymbolicLossModule(replace(loss, reduction="none"))(outputs, _labels(batch, dtype))
+    values.sum().backward()
     assert outputs.grad is not None
-    return value.detach().numpy(), outputs.grad.numpy()
+    return values.detach().numpy(), outputs.grad.numpy()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def is_partial(loss: SymbolicLoss) -> bool:
+    """True if the formula has operators that are undefined for some numbers."""
+    return any(
+        isinstance(node, Call) and operator_named(node.operator).partial for node in walk(loss.expression)
+    )
+
+
+def reduced(values: Any, gradient: Any, reduction: str) -> tuple[Any, Any]:
+    """Value and gradient under a reduction."""
+    if reduction == "none":
+        return values, gradient
+    return (values.mean(), gradient / values.size) if reduction == "mean" else (values.sum(), gradient)
 
 
 def _labels(batch: Batch, dtype: torch.dtype) -> Tensor:
@@ -53,8 +80,8 @@ class Scale:
 def scales(loss: SymbolicLoss, wanted: Sequence[tuple[Batch, str]], shaken: bool = False) -> list[Scale]:
     """The scale of each batch and precision: a difference below `TOLERANCES` times it can be rounding.
 
-    No scale is less than 1e-4 of what is usual at ordinary points. In the far tails, where a gradient
-    is 1e-80, it is enough to find it negligible.
+    No scale is so small that a difference of a rounding error of what is usual at ordinary points would
+    count. In the far tails, where a gradient is 1e-80, it is enough to find it negligible.
 
     shaken: widen scales where a rounding error in one function call changes the result more than the
             tolerance, as in sin(exp(p)) for a large p. Exact values, such as the ties at which p equals
@@ -62,8 +89,17 @@ def scales(loss: SymbolicLoss, wanted: Sequence[tuple[Batch, str]], shaken: bool
     """
     found = [_scale(loss, batch, dtype, shaken) for batch, dtype in wanted]
     ordinary = [scale for scale, (batch, _) in zip(found, wanted, strict=True) if batch.name == ORDINARY]
-    least = [1e-4 * _usual([getattr(s, name) for s in ordinary]) for name in ("value", "gradient")]
-    return [Scale(np.maximum(s.value, least[0]), np.maximum(s.gradient, least[1])) for s in found]
+    value, gradient = (_usual([getattr(s, name) for s in ordinary]) for name in ("value", "gradient"))
+    shares = [_negligible(dtype) for _, dtype in wanted]
+    return [
+        Scale(np.maximum(s.value, value * share), np.maximum(s.gradient, gradient * share))
+        for s, share in zip(found, shares, strict=True)
+    ]
+
+
+def _negligible(dtype: str) -> float:
+    """The share of what is usual of which a rounding error is a share of `TOLERANCES`."""
+    return max(1e-4, 4.0 * float(np.finfo(dtype).eps) / TOLERANCES[dtype])
 
 
 def _usual(sizes: Sequence[Any]) -> float:
@@ -72,6 +108,9 @@ def _usual(sizes: Sequence[Any]) -> float:
 
 def _scale(loss: SymbolicLoss, batch: Batch, name: str, shaken: bool) -> Scale:
     dtype: torch.dtype = getattr(torch, name)
+    if is_partial(loss):
+        found = precise(loss, batch, name)
+        return Scale(found.value_size, found.gradient_size)
     steady = _terms(loss, batch, dtype, TORCH)
     step = 4.0 * torch.finfo(dtype).eps
     others = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)] if shaken else [steady]
@@ -102,7 +141,11 @@ def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any
     if isinstance(vocabulary, _Shaken) and loss.kind is not Kind.REGRESSION:
         predictions = vocabulary.shake(predictions)
     targets = targets_of(_labels(batch, dtype), loss.kind, outputs.shape[-1], torch.float64)
-    inputs = {"prediction": predictions, "target": targets.reshape(outputs.shape)}
+    inputs = {
+        "prediction": predictions,
+        "target": targets.reshape(outputs.shape),
+        "classes": torch.tensor(float(outputs.shape[-1]), dtype=torch.float64),
+    }
     dual: Dual = value_and_slope(
         loss.expression,
         inputs,
@@ -112,9 +155,10 @@ def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any
     )
     slopes = torch.zeros_like(predictions) if dual.slope is None else dual.slope.expand_as(predictions)
     values = dual.value.expand_as(predictions)
+    several = loss.kind is Kind.MULTICLASS
     return _Terms(
-        values.sum(dim=-1),
-        values.abs().sum(dim=-1),
+        values.sum(dim=-1) if several else values,
+        values.abs().sum(dim=-1) if several else values.abs(),
         pull_back(predictions, slopes, loss.kind),
         _gradient_size(predictions, slopes.abs(), loss.kind),
     )

@@ -6,9 +6,12 @@ import textwrap
 from dataclasses import dataclass, fields
 
 from symloss import __version__
-from symloss.expr import OPERATORS, Call, format_formula, print_expression, walk
+from symloss.export.forms import Form
+from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, walk
 from symloss.expr.operators import Operator
 from symloss.records import Kind, SymbolicLoss
+
+_LABELS = {"version": "symloss", "found_by": "found by"}
 
 MAX_FACT = 300
 """Longest fact that is written, in characters."""
@@ -18,12 +21,18 @@ MAX_FACT = 300
 class Header:
     """Where a loss comes from. Facts left empty are not written.
 
+    title:    what it is, on the first line. reference: where it was published.
+    found_by: the command that found it.
     fitness:  the metric's value on validation data that the search reached.
     learning_rate: the best of those tried with this loss, a place to start from.
+    guards:   what was done to the protection of logarithms, in a sentence.
     rounding: what rounding the constants cost, in a sentence.
     verified: the verdict of the check of this file, in a sentence; `write` fills it in.
     """
 
+    title: str = "A loss function discovered by symloss"
+    reference: str = ""
+    found_by: str = ""
     candidate: int | None = None
     task: str = ""
     metric: str = ""
@@ -31,14 +40,15 @@ class Header:
     learning_rate: float | None = None
     seed: int | None = None
     version: str = __version__
+    guards: str = ""
     rounding: str = ""
     verified: str = ""
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and text of every fact that is known, each text safe on one line of any comment."""
-        known = [(field.name, getattr(self, field.name)) for field in fields(self)]
+        known = [(field.name, getattr(self, field.name)) for field in fields(self) if field.name != "title"]
         return [
-            ("symloss" if name == "version" else name, one_line(str(value)))
+            (_LABELS.get(name, name), one_line(str(value)))
             for name, value in known
             if value not in (None, "")
         ]
@@ -65,9 +75,10 @@ ENTRIES = {
         "the sum over classes of",
         "p = softmax(outputs), y = 1 for the true class and 0 for the others",
     ),
-    Kind.BINARY: ("the value of", "p = sigmoid(output), y = 1 or 0"),
-    Kind.REGRESSION: ("the sum over outputs of", "p = the predicted value, y = the true value"),
+    Kind.BINARY: ("these values", "p = sigmoid(output), y = 1 or 0"),
+    Kind.REGRESSION: ("these values", "p = the predicted value, y = the true value"),
 }
+_COUNTED = ", and C is the number of classes"
 """For each kind: what is summed, and how outputs and labels become p and y."""
 
 
@@ -77,16 +88,19 @@ def guarded_operators(loss: SymbolicLoss) -> list[Operator]:
     return [row for row in OPERATORS.values() if row.guarded and row.name in used]
 
 
-def described(loss: SymbolicLoss, header: Header) -> list[str]:
+def described(form: Form, header: Header, format: str) -> list[str]:
     """The lines of the docstring at the top of a Python file."""
+    loss = form.loss
     summed, entry = ENTRIES[loss.kind]
-    whole = {"mean": "the mean over the batch of ", "sum": "the sum over the batch of ", "none": ""}
+    whole = {"mean": "the mean of ", "sum": "the sum of ", "none": ""}
     formula = textwrap.wrap(format_formula(loss.expression), 92, subsequent_indent="    ")
-    lines = [f"A loss function discovered by symloss: {whole[loss.reduction]}{summed}", ""]
+    lines = [f"{one_line(header.title)}: {whole[loss.reduction]}{summed}", ""]
     lines += [f"    {line}" for line in formula]
-    lines += ["", f"where {entry}."]
+    lines += ["", f"where {entry}{_COUNTED if 'classes' in inputs_of(loss.expression) else ''}."]
     lines += [_meaning(row) for row in guarded_operators(loss)]
-    lines += ["", f"kind: {loss.kind.value}", f"expression: {print_expression(loss.expression)}"]
+    lines += ["", f"format: {format}", f"kind: {loss.kind.value}", f"reduction: {loss.reduction}"]
+    lines += ["learnable: yes"] if form.tunable else []
+    lines += [f"expression: {print_expression(loss.expression)}"]
     for name, text in header.facts():
         lines += textwrap.wrap(f"{name}: {text}", 100, subsequent_indent="    ")
     return lines

@@ -1,93 +1,177 @@
-"""A loss as a PyTorch file: a function and a module that need torch alone."""
+"""A loss as a PyTorch file: a function and a module with torch's own conventions, which need torch alone."""
 
 from __future__ import annotations
 
+import re
+
+from symloss.export.forms import Form
+from symloss.export.graph import EXTRA_WORDS, Node, inputs_needed, needed
 from symloss.export.header import Header, described, python_docstring
-from symloss.export.statements import value_lines
-from symloss.expr.primitives import GUARD, WORDS, CodeVocabulary
-from symloss.records import Kind, SymbolicLoss
+from symloss.export.statements import Language, lines_for
+from symloss.export.torch_pieces import (
+    COMPLEMENT,
+    CONVENTIONS,
+    ENTRANCE,
+    MARGIN,
+    MODULE,
+    MODULE_TUNABLE,
+    REDUCED,
+)
+from symloss.expr.primitives import EXP_LIMIT, GUARD, WORDS, CodeVocabulary
+from symloss.records import Kind
 
 TEMPLATES = {
-    **{word: f"torch.{word}({{0}})" for word in WORDS},
+    **{word: f"torch.{word}({{0}})" for word in (*WORDS, *EXTRA_WORDS)},
     "maximum": "torch.maximum({0}, {1})",
     "minimum": "torch.minimum({0}, {1})",
     "maximum_literal": "torch.clamp({0}, min={1})",  # torch.maximum refuses numbers
     "minimum_literal": "torch.clamp({0}, max={1})",
     "guard": f"torch.clamp(torch.abs({{0}}), min={GUARD!r})",
+    "logsigmoid": "functional.logsigmoid({0})",
 }
 
-VOCABULARY = CodeVocabulary(TEMPLATES)
-
-ARRAY = "prediction.new_full((), {0})"
-"""A constant as a tensor: torch.maximum shares the gradient at ties, as the search did; clamp does not."""
-
-SHAPES = {
-    Kind.MULTICLASS: [
-        "outputs: (batch, classes), raw outputs of the network.",
-        "target:  (batch,) class ids, or (batch, classes) probabilities.",
-    ],
-    Kind.BINARY: [
-        "outputs: (batch, 1) or (batch,), raw outputs of the network.",
-        "target:  0 or 1 (or a probability) for each output.",
-    ],
-    Kind.REGRESSION: [
-        "outputs: (batch, outputs) or (batch,), predicted values.",
-        "target:  the true value of each output.",
-    ],
-}
-
-_ENTRANCES = {
-    Kind.MULTICLASS: """\
-    prediction = torch.softmax(outputs, dim=-1)
-    if not target.is_floating_point():
-        target = functional.one_hot(target.long(), outputs.shape[-1])
-    target = target.to(outputs.dtype)
-""",
-    Kind.BINARY: """\
-    prediction = torch.sigmoid(outputs if outputs.dim() > 1 else outputs.unsqueeze(-1))
-    target = target.reshape(prediction.shape).to(prediction.dtype)
-""",
-    Kind.REGRESSION: """\
-    prediction = outputs if outputs.dim() > 1 else outputs.unsqueeze(-1)
-    target = target.reshape(prediction.shape).to(prediction.dtype)
-""",
-}
+LANGUAGE = Language(
+    CodeVocabulary(TEMPLATES),
+    # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
+    array="input.new_full((), {0})",
+    scalars=True,
+)
 
 
-def emit_torch(loss: SymbolicLoss, header: Header) -> str:
+def emit_torch(form: Form, header: Header) -> str:
     """The file's text. Raises ExportError if a part made of constants alone is not finite."""
-    lines = value_lines(loss.expression, VOCABULARY, ARRAY)
-    body = "".join(f"    {line}\n" for line in lines)
-    shapes = "\n".join(f"    {line}" for line in SHAPES[loss.kind])
-    functional = "from torch.nn import functional\n" if loss.kind is Kind.MULTICLASS else ""
+    definitions = _definitions(form)
+    if form.tunable:
+        definitions.insert(0, f"CONSTANTS = ({''.join(f'{c!r}, ' for c in form.constants)})\n")
+    definitions.append(MODULE_TUNABLE[form.loss.kind] if form.tunable else MODULE[form.loss.kind])
+    code = "\n\n".join(definitions).replace(
+        'reduction: str = "mean"', f'reduction: str = "{form.loss.reduction}"'
+    )
+    imports = ["import math\n"] if "math." in code else []
+    imports += ["import torch", "from torch import Tensor, nn"]
+    imports += ["from torch.nn import functional"] if re.search(r"(?<!nn\.)functional\.", code) else []
+    top = python_docstring(described(form, header, "torch"))
+    return f"{top}\n\n{chr(10).join(imports)}\n\n\n{code}"
+
+
+def _definitions(form: Form) -> list[str]:
+    """The functions of the file, in their order."""
+    if form.loss.kind is not Kind.MULTICLASS:
+        return [_elementwise(form)]
+    if form.scale is not None:
+        return [_cross_entropy(form.scale)]
+    extra = "constants" if form.tunable else ""
+    parts = [_terms(form)]
+    if form.sample is not None:
+        parts.append(_of_true_class(form, form.sample))
+    if "_log_complement(" in parts[0]:
+        parts.insert(0, COMPLEMENT)
+    if any("_Margin" in part for part in parts):
+        parts.insert(0, MARGIN)
+    return [*parts, _with_conventions(form, extra), REDUCED]
+
+
+def _body(lines: list[str]) -> str:
+    return "".join(f"    {line}\n" for line in lines)
+
+
+def _unpacked(form: Form, *results: Node) -> list[str]:
+    """The statement that names tunable constants, if there are any."""
+    if not form.tunable or not form.constants:
+        return []
+    names = ", ".join(f"c{i + 1}" for i in range(len(form.constants)))
+    return [f"({names},) = constants.to(input.dtype)"]
+
+
+def _parameters(form: Form) -> str:
+    return ", constants: Tensor" if form.tunable else ""
+
+
+_DENSE = {
+    "classes": "classes = input.shape[dim]",
+    "p": "p = torch.softmax(input, dim)",
+    "log_p": "log_p = torch.log_softmax(input, dim)",
+    "log_rest": "log_rest = _log_complement(input, dim)",
+}
+
+
+def _terms(form: Form) -> str:
+    names = inputs_needed(form.terms)
+    lines = [*_unpacked(form), *(text for name, text in _DENSE.items() if name in names)]
+    lines += lines_for({"terms": form.terms}, LANGUAGE)
+    lines[-1] = lines[-1].replace("terms = ", "return ", 1)
     return f'''\
-{python_docstring(described(loss, header))}
-
-import torch
-from torch import Tensor, nn
-{functional}
-
-def loss(outputs: Tensor, target: Tensor, reduction: str = "{loss.reduction}") -> Tensor:
-    """The loss of a batch.
-
-{shapes}
-    reduction: "mean" or "sum" over the batch, or "none" for one value per sample.
-    """
-{_ENTRANCES[loss.kind]}{body}    per_sample = values.sum(dim=-1)
-    if reduction == "none":
-        return per_sample
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    return per_sample.mean() if reduction == "mean" else per_sample.sum()
+def _terms(input: Tensor, target: Tensor, dim: int{_parameters(form)}) -> Tensor:
+    """The term of each class, whose target is a probability."""
+{_body(lines)}'''
 
 
-class Loss(nn.Module):
-    """`loss` as a module: `Loss()(outputs, target)`."""
+def _of_true_class(form: Form, sample: Node) -> str:
+    names = inputs_needed(sample)
+    lines = _unpacked(form)
+    if "classes" in names:
+        lines.append("classes = input.shape[dim]")
+    if "margin" in names:
+        lines.append("margin, _ = _Margin.apply(input, index, dim)")
+    if names & {"log_p", "sum_log_p"} or ("p" in names and not _has_ties(sample)):
+        lines.append("all_log_p = torch.log_softmax(input, dim)" if "sum_log_p" in names else "")
+        source = "all_log_p" if "sum_log_p" in names else "torch.log_softmax(input, dim)"
+        lines.append(f"log_p = {source}.gather(dim, index)")
+    if "sum_log_p" in names:
+        lines.append("sum_log_p = all_log_p.sum(dim, keepdim=True)")
+    if "p" in names:
+        lines.append(
+            "p = torch.softmax(input, dim).gather(dim, index)"
+            if _has_ties(sample)
+            else "p = torch.exp(log_p)"
+        )
+    lines = [line for line in lines if line]
+    lines += lines_for({"values": sample}, LANGUAGE)
+    lines[-1] = lines[-1].replace("values = ", "return ", 1)
+    return f'''\
+def _of_true_class(input: Tensor, index: Tensor, dim: int{_parameters(form)}) -> Tensor:
+    """The whole loss of a sample from its true class alone; index has one entry along dim."""
+{_body(lines)}'''
 
-    def __init__(self, reduction: str = "{loss.reduction}") -> None:
-        super().__init__()
-        self.reduction = reduction
 
-    def forward(self, outputs: Tensor, target: Tensor) -> Tensor:
-        return loss(outputs, target, self.reduction)
-'''
+def _has_ties(result: Node) -> bool:
+    """True if p is compared with something: then it must be rounded as in the search, for ties to be ties."""
+    compared = {"abs", "sign", "maximum", "minimum", "guard"}
+    limits = (GUARD, EXP_LIMIT)  # of definitions; nothing is at them exactly
+    return any(
+        node.word in compared and node.arguments[-1] not in limits and "p" in inputs_needed(node)
+        for node in needed(result)
+    )
+
+
+def _with_conventions(form: Form, extra: str) -> str:
+    more = ", constants" if extra else ""
+    dense = f"_terms(input, hot, dim{more})"
+    sparse = f"_of_true_class(input, index, dim{more}).squeeze(dim)"
+    hot = "hot = torch.zeros_like(input).scatter(dim, index, 1.0)"
+    if form.sample is None:
+        lines = [hot, f"values = _weighted({dense}, weight, dim).sum(dim)"]
+    elif not form.others:
+        lines = [f"values = {sparse}", "if weight is not None:", "    values = values * weights"]
+    else:
+        lines = ["if weight is None:", f"    values = {sparse}", "else:  # every class has a term of its own"]
+        lines += [f"    {hot}", f"    values = _weighted({dense}, weight, dim).sum(dim)"]
+    signature = "constants: Tensor,\n    " if extra else ""
+    return CONVENTIONS.format(
+        signature=signature, more=more, values="\n".join(f"    {line}" for line in lines)
+    )
+
+
+def _cross_entropy(scale: float) -> str:
+    factor = "" if scale == 1.0 else f"{scale!r} * "
+    return ENTRANCE[Kind.MULTICLASS].format(factor=factor)
+
+
+def _elementwise(form: Form) -> str:
+    lines = [
+        *_unpacked(form),
+        *(["classes = input.shape[-1]"] if "classes" in inputs_needed(form.terms) else []),
+    ]
+    lines += lines_for({"values": form.terms}, LANGUAGE)
+    signature = "constants: Tensor,\n    " if form.tunable else ""
+    return ENTRANCE[form.loss.kind].format(signature=signature, body=_body(lines))

@@ -49,8 +49,8 @@ def round_constants(loss: SymbolicLoss, digits: int) -> Rounding:
     for batch in batches(loss.kind):
         if batch.name != ORDINARY:
             continue
-        before = expected(loss, batch, torch.float64, "none")
-        after = expected(rounded, batch, torch.float64, "none")
+        before = expected(loss, batch, torch.float64)
+        after = expected(rounded, batch, torch.float64)
         for i in range(2):
             worst[i] = max(worst[i], float(np.abs(after[i] - before[i]).max()))
             largest[i] = max(largest[i], float(np.abs(before[i]).max()))

@@ -22,15 +22,16 @@ REDUCTIONS = ("mean", "sum", "none")
 
 
 def run_torch(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
-    """Value and gradient, by autograd, of the exported function; the exported module must give the same."""
+    """Value and gradient, by autograd, of the exported module; the exported function must give the same."""
     import torch
 
     leaf = torch.from_numpy(outputs).requires_grad_()
     target = torch.from_numpy(labels)
-    value = exported.loss(leaf, target, reduction=reduction)
+    value = exported.Loss(reduction=reduction)(leaf, target)
     value.sum().backward()
     assert leaf.grad is not None
-    again = exported.Loss(reduction)(leaf, target)
+    constants = [torch.tensor(exported.CONSTANTS)] if hasattr(exported, "CONSTANTS") else []
+    again = exported.loss(leaf, target, *constants, reduction=reduction)
     if not torch.equal(torch.nan_to_num(again), torch.nan_to_num(value)):
         raise ValueError("the class Loss and the function loss differ")
     return value.detach().numpy(), leaf.grad.numpy()
@@ -45,7 +46,21 @@ def run_numpy(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple
         )
 
 
-RUNNERS: dict[str, Callable[[Any, Any, Any, str], tuple[Any, Any]]] = {"torch": run_torch, "numpy": run_numpy}
+def run_jax(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple[Any, Any]:
+    """Value and gradient, by jax.vjp, of the exported function."""
+    import jax
+
+    jax.config.update("jax_enable_x64", True)  # type: ignore[no-untyped-call]
+    value, pull_back = jax.vjp(
+        lambda z: exported.loss(z, labels, reduction=reduction), jax.numpy.asarray(outputs)
+    )
+    (slope,) = pull_back(jax.numpy.ones_like(value))
+    return np.asarray(value), np.asarray(slope)
+
+
+Runner = Callable[[Any, Any, Any, str], tuple[Any, Any]]
+
+RUNNERS: dict[str, Runner] = {"torch": run_torch, "numpy": run_numpy, "jax": run_jax}
 
 
 def run_all(exported: Any, target: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,137 +1,69 @@
-"""Formulas as short statements: what is used twice gets a name, the rest stays in one line.
-
-A formula is first traced into a graph, in which equal subexpressions are one node, by running the
-operators' own definitions; then each node is written through the target's `CodeVocabulary`.
-"""
+"""Graphs as short statements: what is used twice gets a name, the rest stays in one line."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from symloss.errors import ExportError
-from symloss.expr import Expr, evaluate
-from symloss.expr.primitives import WORDS, Code, CodeVocabulary
-from symloss.expr.slope import value_and_slope
+from symloss.export.graph import ARITHMETIC, EXTRA_WORDS, Node, inputs_needed, needed
+from symloss.expr.primitives import GUARD, WORDS, Code, CodeVocabulary
 
 LINE = 84
 """Longest piece of text that is written without giving its parts names."""
 
-_ARITHMETIC: dict[str, Callable[..., Any]] = {
-    "sum": operator.add,
-    "difference": operator.sub,
-    "product": operator.mul,
-    "quotient": operator.truediv,
-    "negative": operator.neg,
-}
+SCALARS = CodeVocabulary(
+    {
+        **{word: f"math.{word}({{0}})" for word in (*WORDS, *EXTRA_WORDS)},
+        "abs": "abs({0})",
+        "sign": "math.copysign(1.0, {0})",
+        "sigmoid": "(1.0 / (1.0 + math.exp(-{0})))",
+        "logsigmoid": "(-math.log1p(math.exp(-{0})))",
+        "maximum": "max({0}, {1})",
+        "minimum": "min({0}, {1})",
+        "guard": f"max(abs({{0}}), {GUARD!r})",
+    }
+)
+"""Python's own functions, for what depends on the number of classes alone."""
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
-    """One value of the graph; `word` is of the vocabulary, of arithmetic, "input" or "constant".
+@dataclass(frozen=True)
+class Language:
+    """How a target is written.
 
-    A constant of the formula is a node; a number that belongs to an operator's definition is a float.
+    vocabulary: its functions.
+    array:      template that makes an array of a number, for targets whose maximum wants two arrays.
+    scalars:    whether its functions want arrays, so that plain numbers need `SCALARS`.
+    names:      what inputs of the graph are called, where it is not their own name.
     """
 
-    word: str
-    arguments: tuple[Node | float | str, ...]
-    graph: Graph = field(repr=False)
-
-    def __add__(self, other: Node | float) -> Node:
-        return self.graph.record("sum", self, other)
-
-    def __radd__(self, other: float) -> Node:
-        return self.graph.record("sum", other, self)
-
-    def __sub__(self, other: Node | float) -> Node:
-        return self if _is_number(other, 0.0) else self.graph.record("difference", self, other)
-
-    def __rsub__(self, other: float) -> Node:
-        return self.graph.record("difference", other, self)
-
-    def __mul__(self, other: Node | float) -> Node:
-        if _is_number(self, 1.0) and isinstance(other, Node):
-            return other
-        return self if _is_number(other, 1.0) else self.graph.record("product", self, other)
-
-    def __rmul__(self, other: float) -> Node:
-        return self if other == 1.0 else self.graph.record("product", other, self)
-
-    def __truediv__(self, other: Node | float) -> Node:
-        return self if _is_number(other, 1.0) else self.graph.record("quotient", self, other)
-
-    def __rtruediv__(self, other: float) -> Node:
-        return self.graph.record("quotient", other, self)
-
-    def __neg__(self) -> Node:
-        return self.graph.record("negative", self)
+    vocabulary: CodeVocabulary
+    array: str | None = None
+    scalars: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
-def _is_number(value: Node | float, number: float) -> bool:
-    """True for a literal or constant equal to `number`, sign of zero included."""
-    if isinstance(value, Node):
-        return value.word == "constant" and repr(value.arguments[0]) == repr(number)
-    return repr(float(value)) == repr(number)
+def lines_for(results: Mapping[str, Node], language: Language) -> list[str]:
+    """Statements that compute `results`, the names being those of the left sides.
 
-
-class Graph:
-    """A vocabulary that records. Recording the same thing twice gives the same node."""
-
-    def __init__(self) -> None:
-        self.nodes: list[Node] = []
-        self._known: dict[tuple[str, ...], Node] = {}
-
-    def record(self, word: str, *arguments: Node | float | str) -> Node:
-        key = (word, *(f"node {id(a)}" if isinstance(a, Node) else repr(a) for a in arguments))
-        if key not in self._known:
-            self._known[key] = Node(word, arguments, self)
-            self.nodes.append(self._known[key])
-        return self._known[key]
-
-    def constant(self, value: float) -> Node:
-        return self.record("constant", value)
-
-    def inputs(self) -> Mapping[str, Node]:
-        return {name: self.record("input", name) for name in ("prediction", "target")}
-
-    def __getattr__(self, name: str) -> Callable[..., Node]:
-        if name not in WORDS:
-            raise AttributeError(name)
-        return lambda *arguments: self.record(name, *arguments)
-
-
-def value_lines(expr: Expr, vocabulary: CodeVocabulary, array: str | None = None) -> list[str]:
-    """Statements that compute `values`, the elementwise loss, from `prediction` and `target`.
-
-    array: template that makes an array of a number, for targets whose maximum wants two arrays.
+    The inputs of the graph are variables of the same names. Raises ExportError if a part made of constants
+    alone is not finite.
     """
-    graph = Graph()
-    value = evaluate(expr, graph.inputs(), graph, graph.constant)
-    return _Writer(vocabulary, array).write({"values": value})
-
-
-def slope_lines(expr: Expr, vocabulary: CodeVocabulary, array: str | None = None) -> list[str]:
-    """Statements that compute `slopes`, the derivative of the elementwise loss by `prediction`."""
-    graph = Graph()
-    slope = value_and_slope(expr, graph.inputs(), graph, graph.constant, graph.constant(1.0)).slope
-    return _Writer(vocabulary, array).write({"slopes": graph.constant(0.0) if slope is None else slope})
+    return _Writer(language).write(results)
 
 
 class _Writer:
-    def __init__(self, vocabulary: CodeVocabulary, array: str | None) -> None:
-        self._vocabulary = vocabulary
-        self._array = array
+    def __init__(self, language: Language) -> None:
+        self._language = language
         self._lines: list[str] = []
         self._code: dict[Node, Code] = {}
         self._names: Counter[str] = Counter()
 
     def write(self, results: Mapping[str, Node]) -> list[str]:
-        nodes = _needed(list(results.values()))
-        uses = Counter(a for node in nodes for a in node.arguments if isinstance(a, Node))
+        nodes = needed(*results.values())
+        uses = Counter(a for node in nodes for a in node.operands)
         for node in nodes:
             self._code[node] = self._written(node)
             if uses[node] > 1:
@@ -141,11 +73,12 @@ class _Writer:
 
     def _written(self, node: Node) -> Code:
         if node.word == "input":
-            return Code(str(node.arguments[0]))
+            name = str(node.arguments[0])
+            return Code(self._language.names.get(name, name))
         if node.word == "constant":
             return Code.literal(float(node.arguments[0]))  # type: ignore[arg-type]
         code = self._applied(node)
-        for argument in sorted(_nodes(node), key=lambda a: -len(self._code[a].text)):
+        for argument in sorted(node.operands, key=lambda a: -len(self._code[a].text)):
             if len(code.text) <= LINE or not self._name(argument):
                 break
             code = self._applied(node)
@@ -153,16 +86,17 @@ class _Writer:
 
     def _applied(self, node: Node) -> Code:
         codes = [self._code[a] if isinstance(a, Node) else Code.literal(float(a)) for a in node.arguments]
-        if node.word in ("maximum", "minimum") and self._array and any(c.value is None for c in codes):
+        array = self._language.array
+        alone = self._language.scalars and inputs_needed(node) <= {"classes"}
+        if node.word in ("maximum", "minimum") and array and not alone:
             # A constant of the formula shares the gradient at a tie, as it does while it is tuned; a
             # number of the definition does not.
             codes = [
-                Code(self._array.format(code.text))
-                if isinstance(a, Node) and code.value is not None
-                else code
+                Code(array.format(code.text)) if isinstance(a, Node) and self._is_number(a) else code
                 for a, code in zip(node.arguments, codes, strict=True)
             ]
-        function = _ARITHMETIC.get(node.word) or getattr(self._vocabulary, node.word)
+        words = SCALARS if alone else self._language.vocabulary
+        function = ARITHMETIC.get(node.word) or getattr(words, node.word)
         try:
             code: Code = function(*codes)
             if code.value is not None and not math.isfinite(code.value):
@@ -174,6 +108,10 @@ class _Writer:
             ) from None
         return code
 
+    def _is_number(self, node: Node) -> bool:
+        """True for what is a plain number in the written code, and not an array."""
+        return self._code[node].value is not None or inputs_needed(node) == {"classes"}
+
     def _name(self, node: Node) -> bool:
         """Give the node's text a line and a name of its own, unless it is a name or number already."""
         text = self._code[node].text
@@ -184,17 +122,3 @@ class _Writer:
         self._lines.append(f"{name} = {text}")
         self._code[node] = Code(name)
         return True
-
-
-def _nodes(node: Node) -> list[Node]:
-    return [a for a in node.arguments if isinstance(a, Node)]
-
-
-def _needed(results: Sequence[Node]) -> list[Node]:
-    """The nodes on which `results` depend, in the order in which they were recorded."""
-    wanted, waiting = set(results), list(results)
-    while waiting:
-        fresh = [a for a in _nodes(waiting.pop()) if a not in wanted]
-        wanted.update(fresh)
-        waiting += fresh
-    return [node for node in results[0].graph.nodes if node in wanted]

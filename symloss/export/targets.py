@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from symloss.errors import ExportError, did_you_mean
+from symloss.export.forms import Form
 from symloss.export.header import Header
+from symloss.export.jax_code import emit_jax
+from symloss.export.json_code import emit_json
 from symloss.export.latex import emit_latex
 from symloss.export.numpy_code import emit_numpy
 from symloss.export.pytorch import emit_torch
-from symloss.records import SymbolicLoss
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,22 @@ class Target:
 
     emit:   writes a loss, with its header, as the text of a file.
     dtypes: precisions in which the file is executed and compared; empty for what cannot be executed.
+    library: what must be installed for that.
     """
 
     name: str
     suffix: str
-    emit: Callable[[SymbolicLoss, Header], str]
+    emit: Callable[[Form, Header], str]
     dtypes: tuple[str, ...] = ()
+    library: str = "torch"
 
 
 _ROWS = [
     Target("torch", ".py", emit_torch, ("float64", "float32")),
-    Target("numpy", "_numpy.py", emit_numpy, ("float64",)),
-    Target("latex", ".tex", emit_latex),
+    Target("numpy", "_numpy.py", emit_numpy, ("float64",), library="numpy"),
+    Target("jax", "_jax.py", emit_jax, ("float64", "float32"), library="jax"),
+    Target("json", ".json", lambda form, header: emit_json(form.loss, header)),
+    Target("latex", ".tex", lambda form, header: emit_latex(form.loss, header)),
 ]
 
 TARGETS: dict[str, Target] = {row.name: row for row in _ROWS}

@@ -6,6 +6,7 @@ inputs, ties and exact probabilities. Value and gradient are compared with `Symb
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 import subprocess
@@ -23,6 +24,7 @@ from symloss.errors import ExportError
 from symloss.export import expected, runner
 from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
+from symloss.export.read import read_export
 from symloss.export.targets import target_named
 from symloss.records import SymbolicLoss
 from symloss.workers import one_thread
@@ -108,6 +110,14 @@ def verify_code(
         return compare(loss, format, wanted, results)
 
 
+def verify_file(path: Path) -> Verification:
+    """Execute an exported file and compare it with the formula that it states. Raises ExportError."""
+    found = read_export(path)
+    if not target_named(found.format or "torch").dtypes:
+        raise ExportError(f"{path} states a loss and has no code that could be executed")
+    return verify_code(found.loss, found.text, found.format or "torch")
+
+
 def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
     """The arrays that `runner` reads."""
     arrays = {}
@@ -124,7 +134,7 @@ def execute(
         file, given, found = (Path(folder) / name for name in ("exported.txt", "inputs.npz", "results.npz"))
         file.write_text(text, encoding="utf-8")
         np.savez(given, **inputs)
-        libraries = dict.fromkeys(str(Path(str(library.__file__)).parents[1]) for library in (np, torch))
+        libraries = dict.fromkeys(_folder_of(name) for name in ("numpy", target_named(target).library))
         command = [sys.executable, "-I", runner.__file__, str(file), target, str(given), str(found)]
         try:
             done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
@@ -146,6 +156,17 @@ def execute(
             raise ExportError(f"the exported {target} code cannot be run by itself: {reason}")
         with np.load(found, allow_pickle=False) as arrays:
             return dict(arrays)
+
+
+def _folder_of(library: str) -> str:
+    """The folder in which a library is installed, found without importing it."""
+    found = importlib.util.find_spec(library)
+    if found is None or found.origin is None:
+        raise ExportError(
+            f"code for {library} is checked by running it, and {library} is not installed; "
+            f"pip install {library}"
+        )
+    return str(Path(found.origin).parents[1])
 
 
 def compare(
@@ -170,9 +191,10 @@ def _compare(
     for i, (check, scale) in enumerate(zip(wanted, scales, strict=True)):
         dtype: torch.dtype = getattr(torch, check.dtype)
         tolerance = TOLERANCES[check.dtype]
+        values, slopes = expected.expected(loss, check.batch, dtype)
         for reduction in runner.REDUCTIONS:
-            value, gradient = expected.expected(loss, check.batch, dtype, reduction)
-            shrink = len(gradient) if reduction == "mean" else 1
+            value, gradient = expected.reduced(values, slopes, reduction)
+            shrink = values.size if reduction == "mean" else 1
             value_scale = scale.value if reduction == "none" else scale.value.sum() / shrink
             for name, right, size in [
                 ("value", value, value_scale),

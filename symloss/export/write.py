@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symloss.errors import ExportError
+from symloss.export.forms import Form, careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.rounding import Rounding, round_constants
 from symloss.export.targets import Target, target_named
 from symloss.export.verify import Verification, verify_code
-from symloss.records import Candidate, SymbolicLoss
+from symloss.expr import unguarded
+from symloss.records import Candidate, Kind, SymbolicLoss
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A loss as text that has passed its check.
+    """A loss as content of a file that has passed its check.
 
     loss:         what the text says, with rounded constants if rounding was asked for.
     verification: the check's outcome; None for a format that cannot be executed.
@@ -28,10 +30,16 @@ class Exported:
 
     format: str
     suffix: str
-    text: str
+    content: str | bytes
     loss: SymbolicLoss
     verification: Verification | None = None
     rounding: Rounding | None = None
+
+    @property
+    def text(self) -> str:
+        """The content of a format that is text."""
+        assert isinstance(self.content, str)
+        return self.content
 
 
 def export_code(
@@ -40,27 +48,72 @@ def export_code(
     *,
     digits: int | None = None,
     header: Header | None = None,
+    guards: bool = True,
+    learnable: bool = False,
+    standalone: bool = False,
 ) -> Exported:
     """Write a loss in a language, execute the text, and compare it with the loss.
 
     digits: round the constants to so many significant digits; all digits are kept without it.
     header: facts for the top of the file; those of a candidate are filled in where it has none.
+    guards: keep the floor of logarithms of probabilities, as the search had it; see `expr.guards`.
+    learnable: PyTorch only: constants are parameters of the module, to be trained further.
+    standalone: LaTeX only: a whole document.
     Raises ExportError if the format is unknown, or if the text does not compute the loss.
     """
     target = target_named(format)
+    if learnable and target.name != "torch":
+        raise ExportError(f"only the format torch can have learnable constants, found format '{target.name}'")
+    if standalone and target.name != "latex":
+        raise ExportError(f"only the format latex can be a standalone document, found format '{target.name}'")
     loss, header = _facts(source, header or Header())
     rounding = None
     if digits is not None:
         rounding = round_constants(loss, digits)
         loss, header = rounding.loss, replace(header, rounding=rounding.sentence)
-    draft = target.emit(loss, header)
+    if not guards:
+        loss, header = _without_guards(loss, header)
     if not target.dtypes:
-        return Exported(format, target.suffix, draft, loss, None, rounding)
-    verification = verify_code(loss, draft, target.name)
-    text = target.emit(loss, replace(header, verified=verification.verdict))
-    if _code(text) != _code(draft):
+        text = target.emit(plain_form(loss), header)
+        if standalone:
+            from symloss.export.latex import standalone_document
+
+            text = standalone_document(text)
+        return Exported(format, target.suffix, text, loss, None, rounding)
+    form, verification = verified_form(loss, target, learnable)
+    text = target.emit(form, replace(header, verified=verification.verdict))
+    if _code(text) != _code(target.emit(form, Header())):
         raise ExportError("the header of the exported file changes its code; this is a defect of symloss")
     return Exported(format, target.suffix, text, loss, verification, rounding)
+
+
+def verified_form(loss: SymbolicLoss, target: Target, learnable: bool = False) -> tuple[Form, Verification]:
+    """The careful form if its code equals the loss everywhere, otherwise the plain one if that does.
+
+    Raises ExportError, with the difference of the plain form, if neither does.
+    """
+    try:
+        form = careful_form(loss, learnable)
+        return form, verify_code(loss, target.emit(form, Header()), target.name)
+    except ExportError as error:
+        form = plain_form(loss, learnable)
+        try:
+            return form, verify_code(loss, target.emit(form, Header()), target.name)
+        except ExportError:
+            raise error from None
+
+
+def _without_guards(loss: SymbolicLoss, header: Header) -> tuple[SymbolicLoss, Header]:
+    """The loss with the floors of its logarithms left out where they can be."""
+    if loss.kind is Kind.REGRESSION:
+        raise ExportError(
+            "a loss for regression has no logarithm of a probability whose floor could be left out"
+        )
+    exact = unguarded(loss.expression)
+    if exact == loss.expression:
+        raise ExportError("the formula has no logarithm of a probability whose floor could be left out")
+    sentence = "left out of the logarithms of probabilities, which the search limited to 1e-7 and more"
+    return replace(loss, expression=exact), replace(header, guards=sentence)
 
 
 def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLoss, Header]:
@@ -87,6 +140,9 @@ def write_export(
     *,
     digits: int | None = None,
     header: Header | None = None,
+    guards: bool = True,
+    learnable: bool = False,
+    standalone: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """`export_code` into a file, which appears whole and only after the check has passed.
@@ -95,8 +151,16 @@ def write_export(
     """
     path = Path(path)
     _check_free(path, overwrite)
-    exported = export_code(source, format, digits=digits, header=header)
-    write_text(path, exported.text, overwrite)
+    exported = export_code(
+        source,
+        format,
+        digits=digits,
+        header=header,
+        guards=guards,
+        learnable=learnable,
+        standalone=standalone,
+    )
+    write_content(path, exported.content, overwrite)
     return exported
 
 
@@ -111,12 +175,12 @@ def _check_free(path: Path, overwrite: bool) -> None:
         raise ExportError(f"the folder {path.parent} does not exist")
 
 
-def write_text(path: Path, text: str, overwrite: bool = False) -> None:
+def write_content(path: Path, content: str | bytes, overwrite: bool = False) -> None:
     """Write a whole file or nothing: under another name first, then moved to its place."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        with open(temporary, "xb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         _check_free(path, overwrite)  # the verification took seconds; somebody may have been faster

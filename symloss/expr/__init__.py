@@ -16,13 +16,15 @@ from symloss.expr.expression import (
     with_constants,
 )
 from symloss.expr.fold import fold, weighted, without_offset
-from symloss.expr.operators import INPUTS, OPERATORS, Input, Operator, operator_named
+from symloss.expr.guards import bound, guarded, unguarded
+from symloss.expr.operators import INPUTS, OPERATORS, SEARCHED, Input, Operator, operator_named
 from symloss.expr.text import format_formula, parse_expression, print_expression, short_number
 
 __all__ = [
     "INPUTS",
     "OPERATORS",
     "PREDICTION",
+    "SEARCHED",
     "TARGET",
     "Call",
     "Constant",
@@ -30,17 +32,20 @@ __all__ = [
     "Input",
     "Operator",
     "Variable",
+    "bound",
     "call",
     "constants_of",
     "evaluate",
     "fold",
     "format_formula",
+    "guarded",
     "inputs_of",
     "map_leaves",
     "operator_named",
     "parse_expression",
     "print_expression",
     "short_number",
+    "unguarded",
     "walk",
     "weighted",
     "with_constants",

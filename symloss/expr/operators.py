@@ -26,6 +26,8 @@ class Operator:
     latex:    template with {0}, {1}; the guard is not drawn (`meaning` is printed beside a formula).
     symbol:   infix symbol in formulas, or None for function notation.
     guarded:  True if `meaning` differs from the plain function that `latex` shows.
+    partial:  True if it is undefined for arguments that are not positive, and nothing protects it: for
+              formulas on paper, whose arguments are probabilities.
     reference: where the operator or its protection comes from.
     """
 
@@ -36,6 +38,7 @@ class Operator:
     latex: str
     symbol: str | None = None
     guarded: bool = False
+    partial: bool = False
     reference: str = "standard"
 
 
@@ -99,6 +102,14 @@ _ROWS = [
         r"\log\left|{0}\right|",
         guarded=True,
         reference=_EVOMAL,
+    ),
+    Operator(
+        "ln",
+        1,
+        lambda v, a: v.log(a),
+        "ln a, for an a that is always positive, such as a probability: it has no protection",
+        r"\ln\left({0}\right)",
+        partial=True,
     ),
     Operator(
         "sqrt",
@@ -170,8 +181,12 @@ INPUTS: dict[str, Input] = {
     for row in [
         Input("prediction", "p", "p", "probability of the class, or predicted value"),
         Input("target", "y", "y", "1 for the true class and 0 for the others, or true value"),
+        Input("classes", "C", "C", "number of classes; of outputs where there are none"),
     ]
 }
+
+SEARCHED = ("prediction", "target")
+"""Inputs that a grammar may use. The number of classes belongs to a task: a search has it as a constant."""
 
 
 def operator_named(name: str) -> Operator:

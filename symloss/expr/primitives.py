@@ -71,6 +71,8 @@ class FloatVocabulary:
     atan = staticmethod(math.atan)
     erf = staticmethod(math.erf)
     log1p = staticmethod(math.log1p)
+    expm1 = staticmethod(math.expm1)
+    logsigmoid = staticmethod(lambda a: min(a, 0.0) - math.log1p(math.exp(-abs(a))))
     maximum = staticmethod(lambda a, b: a if a >= b else b)
     minimum = staticmethod(lambda a, b: a if a <= b else b)
     guard = staticmethod(lambda a: max(abs(a), GUARD))

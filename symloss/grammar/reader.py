@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import GrammarError, did_you_mean, pointed_at
-from symloss.expr import INPUTS, OPERATORS
+from symloss.expr import OPERATORS, SEARCHED
 from symloss.expr.text import EXPRESSION_RULES, cut_short, describe_unexpected, end_of
 from symloss.grammar.model import Grammar, Production
 from symloss.grammar.resolve import Alternative, Rule, check_possible, check_used, resolve
@@ -75,7 +75,7 @@ _RULES = (
     + EXPRESSION_RULES
 )
 _HEADINGS = ("grammar", "require", "height", "size")
-_TAKEN = (*OPERATORS, *INPUTS, *SYMBOLS, *DISTRIBUTIONS)
+_TAKEN = (*OPERATORS, *SEARCHED, *SYMBOLS, *DISTRIBUTIONS)
 
 
 @functools.cache
@@ -219,8 +219,8 @@ def _whole(token: lark.Token) -> int:
 
 def _input(token: lark.Token) -> str:
     name = SYMBOLS.get(str(token), str(token))
-    if name not in INPUTS:
-        raise Fault(f"unknown input '{token}': {did_you_mean(str(token), INPUTS)}", place_of(token))
+    if name not in SEARCHED:
+        raise Fault(f"unknown input '{token}': {did_you_mean(str(token), SEARCHED)}", place_of(token))
     return name
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import did_you_mean
-from symloss.expr import INPUTS, OPERATORS, Constant, Variable
+from symloss.expr import INPUTS, OPERATORS, SEARCHED, Constant, Variable
 from symloss.grammar.model import Hole, RandomConstant, Template, TemplateCall
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_NESTING = 50
 LARGEST_BOUND = 1e100
 """Largest magnitude in `uniform` and `normal`, so that whatever they draw is finite."""
 
-SYMBOLS = {row.symbol: row.name for row in INPUTS.values()}
+SYMBOLS = {INPUTS[name].symbol: name for name in SEARCHED}
 DISTRIBUTIONS = ("uniform", "normal")
 
 
@@ -97,11 +97,11 @@ def _named(node: lark.Tree[Any], names: Collection[str]) -> Template:
     if name in names:
         return Hole(name)
     full = SYMBOLS.get(name, name)
-    if full in INPUTS:
+    if full in SEARCHED:
         return Variable(full)
     if name in OPERATORS or name in DISTRIBUTIONS:
         raise Fault(f"'{name}' needs its arguments in parentheses", place_of(node))
-    nearest = did_you_mean(name, [*names, *INPUTS, *OPERATORS])
+    nearest = did_you_mean(name, [*names, *SEARCHED, *OPERATORS])
     raise Fault(f"'{name}' is neither a rule nor an input: {nearest}", place_of(node))
 
 

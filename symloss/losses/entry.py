@@ -30,6 +30,11 @@ def targets_of(labels: Tensor, kind: Kind, num_outputs: int, dtype: torch.dtype 
     return labels.to(dtype)
 
 
+def averaged(outputs: Tensor, kind: Kind) -> int:
+    """By how much the mean of a batch divides: samples, or elements where each is a loss of its own."""
+    return int(outputs.shape[-2]) if kind is Kind.MULTICLASS else int(outputs.shape[-2:].numel())
+
+
 def pull_back(predictions: Tensor, slopes: Tensor, kind: Kind) -> Tensor:
     """Gradient with respect to the outputs, from the one with respect to the predictions.
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from symloss.expr import Constant, Expr, constants_of, map_leaves, with_constants
-from symloss.losses.entry import predictions_of, pull_back
+from symloss.losses.entry import averaged, predictions_of, pull_back
 from symloss.losses.tape import Tape, mixed_tape, slope_tape, value_tape
 from symloss.records import Kind
 
@@ -200,4 +200,4 @@ class Population:
         """Gradient of each model's batch-mean loss with respect to its outputs (K or 1, batch, outputs)."""
         predictions = predictions_of(outputs, self.kind)
         slopes = self.slopes(predictions, targets, constants)
-        return pull_back(predictions, slopes, self.kind) / outputs.shape[-2]
+        return pull_back(predictions, slopes, self.kind) / averaged(outputs, self.kind)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from symloss.expr import constants_of, format_formula, with_constants
 from symloss.losses.entry import predictions_of, targets_of
-from symloss.losses.tape import value_tape
+from symloss.losses.tape import Tape, value_tape
 from symloss.records import Kind, SymbolicLoss
 
 
@@ -17,8 +17,9 @@ class SymbolicLossModule(nn.Module):
     Shapes:  outputs (batch, classes) raw network outputs; labels (batch,) integer class ids, or
              probabilities of the outputs' shape (multiclass); (batch, outputs) values (binary, regression).
     Args:    loss: formula, kind and reduction. learnable: make the constants trainable parameters.
-    Returns: a scalar for reduction "mean" and "sum"; (batch,) for "none". The elementwise values are
-             summed over outputs first, so "mean" divides by the batch size alone.
+    Returns: a scalar for reduction "mean" and "sum". For "none", (batch,) in tasks of several classes, whose
+             terms are summed over classes, and otherwise the outputs' shape. "mean" divides by the
+             number of values that "none" would return.
     """
 
     constants: Tensor
@@ -26,7 +27,7 @@ class SymbolicLossModule(nn.Module):
     def __init__(self, loss: SymbolicLoss, learnable: bool = False) -> None:
         super().__init__()
         self.loss = loss
-        self._tape = value_tape(loss.expression)
+        self._tapes: dict[int, Tape] = {}  # one for each number of classes
         values = torch.tensor(constants_of(loss.expression), dtype=torch.float64)
         if learnable:
             self.constants = nn.Parameter(values)
@@ -40,10 +41,17 @@ class SymbolicLossModule(nn.Module):
         if kind is not Kind.MULTICLASS:
             targets = targets.reshape(outputs.shape)
         constants = self.constants.to(outputs.dtype).unbind()
-        per_sample = self._tape(predictions, targets, constants).sum(dim=-1)
+        values = self._tape(outputs.shape[-1])(predictions, targets, constants)
+        if kind is Kind.MULTICLASS:
+            values = values.sum(dim=-1)
         if self.loss.reduction == "none":
-            return per_sample
-        return per_sample.mean() if self.loss.reduction == "mean" else per_sample.sum()
+            return values
+        return values.mean() if self.loss.reduction == "mean" else values.sum()
+
+    def _tape(self, classes: int) -> Tape:
+        if classes not in self._tapes:
+            self._tapes[classes] = value_tape(self.loss.expression, classes)
+        return self._tapes[classes]
 
     def to_symbolic(self) -> SymbolicLoss:
         """The loss as a value again, with the constants as they are now."""

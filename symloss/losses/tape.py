@@ -186,14 +186,14 @@ def _arrays(values: tuple[float, ...], dtype: np.dtype[Any]) -> tuple[Array, ...
     return tuple(np.array(value, dtype=dtype) for value in values)
 
 
-def value_tape(expr: Expr) -> Tape:
-    """The tape that computes the elementwise loss."""
+def value_tape(expr: Expr, classes: int | None = None) -> Tape:
+    """The tape that computes the elementwise loss; `classes` is needed if the formula contains it."""
 
     def value(inputs: Mapping[str, Any], recorder: Any, constants: Sequence[Any]) -> list[Any]:
         own = iter(constants)
         return [evaluate(expr, inputs, recorder, lambda _: next(own))]
 
-    return _trace(expr, value)
+    return _trace(expr, value, classes)
 
 
 def slope_tape(expr: Expr) -> Tape:
@@ -216,9 +216,15 @@ def mixed_tape(expr: Expr) -> Tape:
     return _trace(expr, mixed)
 
 
-def _trace(expr: Expr, compute: Callable[[Mapping[str, Any], Any, Sequence[Any]], list[Any]]) -> Tape:
+def _trace(
+    expr: Expr,
+    compute: Callable[[Mapping[str, Any], Any, Sequence[Any]], list[Any]],
+    classes: int | None = None,
+) -> Tape:
     recorder = Recorder()
-    inputs = {"prediction": recorder.new_register(), "target": recorder.new_register()}
+    inputs: dict[str, Any] = {"prediction": recorder.new_register(), "target": recorder.new_register()}
+    if classes is not None:
+        inputs["classes"] = float(classes)
     count = len(constants_of(expr))
     constants = [recorder.new_register() for _ in range(count)]
     found = compute(inputs, recorder, constants)

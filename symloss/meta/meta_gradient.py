@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional
 
-from symloss.losses.entry import predictions_of, pull_back, targets_of
+from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
 from symloss.losses.population import Population
 from symloss.networks import Network, Parameters, Traced
 from symloss.records import Kind
@@ -94,13 +94,14 @@ def one_step_gradient(step: MetaStep) -> Tensor:
     forward = network.run(start, x)
     predictions = predictions_of(forward.outputs, kind)
     slopes, mixed = population.slopes_and_mixed(predictions, targets, population.by_group(step.constants))
-    gradients = forward.backward(pull_back(predictions, slopes, kind) / len(x))
+    share = averaged(forward.outputs, kind)
+    gradients = forward.backward(pull_back(predictions, slopes, kind) / share)
     stepped = {name: torch.sub(value, gradients[name], alpha=rate) for name, value in start.items()}
 
     valid = network.run(stepped, step.valid_inputs())
     directions = valid.backward(task_gradient(valid.outputs, step.valid_labels(), kind))
     push = pull_back(predictions, forward.push(directions), kind)  # the Jacobian of softmax is symmetric
-    return population.contracted(mixed, push) * (-rate / len(x))
+    return population.contracted(mixed, push) * (-rate / share)
 
 
 def unrolled_gradient(step: MetaStep) -> Tensor:

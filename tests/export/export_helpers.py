@@ -3,7 +3,9 @@
 import functools
 import random
 
+from symloss.errors import ExportError
 from symloss.export import runner, verify
+from symloss.export.forms import careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.targets import TARGETS
 from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, inputs_of
@@ -25,7 +27,7 @@ def random_expression(rng, depth):
                 Constant(float(rng.randint(-2, 3))),
             ]
         )
-    row = rng.choice(list(OPERATORS.values()))
+    row = rng.choice([row for row in OPERATORS.values() if not row.partial])
     operation = Call(row.name, tuple(random_expression(rng, depth - 1) for _ in range(row.arity)))
     # Parts made of constants alone are folded before a search trains them, so they do not occur.
     return operation if inputs_of(operation) else Constant(rng.gauss(0, 1))
@@ -51,8 +53,16 @@ def prepared(kind, name):
 
 
 def verified_here(loss, name, text=None):
-    """What `verify_code` does, without the process of its own."""
+    """`verify_code` without a process of its own; without a text, in the careful form if it may be."""
+    if text is not None:
+        return checked_here(loss, name, text)
+    try:
+        return checked_here(loss, name, TARGETS[name].emit(careful_form(loss), Header()))
+    except ExportError:
+        return checked_here(loss, name, TARGETS[name].emit(plain_form(loss), Header()))
+
+
+def checked_here(loss, name, text):
     wanted, inputs = prepared(loss.kind, name)
-    module = runner.load(TARGETS[name].emit(loss, Header()) if text is None else text)
     with one_thread():
-        return verify.compare(loss, name, wanted, runner.run_all(module, name, inputs))
+        return verify.compare(loss, name, wanted, runner.run_all(runner.load(text), name, inputs))

@@ -29,6 +29,7 @@ TEXTBOOK = {
     "square": lambda a: a**2,
     "abs": math.fabs,
     "log": lambda a: math.log(guarded(a)),
+    "ln": math.log,
     "sqrt": lambda a: guarded(a) ** 0.5,
     "tanh": lambda a: (math.exp(a) - math.exp(-a)) / (math.exp(a) + math.exp(-a)),
     "exp": lambda a: math.exp(min(a, 80.0)),
@@ -51,7 +52,8 @@ def test_the_textbook_knows_every_operator():
 
 @ROWS
 def test_a_row_computes_what_it_says(row):
-    for arguments in itertools.product(POINTS, repeat=row.arity):
+    points = [point for point in POINTS if point > 0 or not row.partial]
+    for arguments in itertools.product(points, repeat=row.arity):
         found = row.define(FLOATS, *arguments)
         assert found == pytest.approx(TEXTBOOK[row.name](*arguments), rel=1e-9, abs=1e-12), arguments
 
@@ -78,6 +80,8 @@ def test_a_row_has_the_derivative_of_its_values(row):
     argument = Call("add", (Call("mul", (Constant(0.7), PREDICTION)), Constant(0.05)))
     expr = Call(row.name, (argument, TARGET)[: row.arity])
     for p, y in itertools.product([-2.0, -0.4, 0.31, 1.7], [-1.1, 0.6, 2.3]):
+        if row.partial and p < 0:
+            continue
         slope = value_and_slope(expr, {"prediction": p, "target": y}, FLOATS, float, 1.0).slope
         step = 1e-6
         high, low = (_value(expr, p + shift, y) for shift in (step, -step))

@@ -141,23 +141,47 @@ def test_a_loss_may_be_looked_at_before_it_is_trained_with():
     assert leaf.grad.abs().min() > 0
 
 
+def of_true(z, y):
+    """The probability of the true class."""
+    return torch.softmax(z, -1).gather(1, y[:, None])[:, 0]
+
+
+def tukey(z, y, c=4.685):
+    r = z - y
+    inside = c**2 / 6 * (1 - (1 - (r / c) ** 2) ** 3)
+    return torch.where(r.abs() <= c, inside, c**2 / 6 * torch.ones_like(r)).mean()
+
+
+# Each from its paper, written from the whole batch and not class by class.
 REFERENCES = {
     "cross-entropy": functional.cross_entropy,
-    "binary-cross-entropy": lambda z, y: (
-        functional.binary_cross_entropy_with_logits(z, y, reduction="none").sum(-1).mean()
+    "binary-cross-entropy": functional.binary_cross_entropy_with_logits,
+    "label-smoothing": lambda z, y: functional.cross_entropy(z, y, label_smoothing=0.1),
+    "sparse-lsr": lambda z, y: (
+        -((0.9 + 0.1 / 5) * of_true(z, y).log() + 0.1 * 4 / 5 * ((1 - of_true(z, y)) / 4).log()).mean()
     ),
-    "focal": lambda z, y: (
-        -((1 - (p := torch.softmax(z, -1).gather(1, y[:, None]))) ** 2 * torch.log(p)).mean()
+    "absolute-cross-entropy": lambda z, y: (1.1 * of_true(z, y)).log().abs().mean(),
+    "focal": lambda z, y: -((1 - of_true(z, y)) ** 2 * of_true(z, y).log()).mean(),
+    "binary-focal": lambda z, y: (
+        (y - torch.sigmoid(z)) ** 2 * functional.binary_cross_entropy_with_logits(z, y, reduction="none")
+    ).mean(),
+    "poly-1": lambda z, y: functional.cross_entropy(z, y) + (1 - of_true(z, y)).mean(),
+    "taylor-cross-entropy": lambda z, y: (1 - of_true(z, y) + (1 - of_true(z, y)) ** 2 / 2).mean(),
+    "symmetric-cross-entropy": lambda z, y: (
+        0.1 * functional.cross_entropy(z, y)
+        - (torch.softmax(z, -1) * torch.where(functional.one_hot(y, 5) > 0, 0.0, -4.0)).sum(-1).mean()
     ),
+    "baikal": lambda z, y: (1 / of_true(z, y) - torch.log_softmax(z, -1).sum(-1)).mean(),
     "brier": lambda z, y: (torch.softmax(z, -1) - functional.one_hot(y, 5)).square().sum(-1).mean(),
     "mae-probability": lambda z, y: (torch.softmax(z, -1) - functional.one_hot(y, 5)).abs().sum(-1).mean(),
-    "generalised-cross-entropy": lambda z, y: (
-        (1 - torch.softmax(z, -1).gather(1, y[:, None]) ** 0.7) / 0.7
-    ).mean(),
-    "mse": lambda z, y: functional.mse_loss(z, y, reduction="none").sum(-1).mean(),
-    "mae": lambda z, y: functional.l1_loss(z, y, reduction="none").sum(-1).mean(),
-    "huber": lambda z, y: functional.huber_loss(z, y, reduction="none").sum(-1).mean(),
-    "cauchy": lambda z, y: torch.log1p((z - y) ** 2).sum(-1).mean(),
+    "generalised-cross-entropy": lambda z, y: ((1 - of_true(z, y) ** 0.7) / 0.7).mean(),
+    "mse": functional.mse_loss,
+    "mae": functional.l1_loss,
+    "huber": functional.huber_loss,
+    "log-cosh": lambda z, y: torch.cosh(z - y).log().mean(),
+    "tukey": tukey,
+    "cauchy": lambda z, y: torch.log1p((z - y) ** 2).mean(),
+    "quantile": lambda z, y: torch.where(y > z, 0.9 * (y - z), 0.1 * (z - y)).mean(),
 }
 
 
@@ -221,7 +245,7 @@ def test_reductions_and_constants_of_a_module():
     loss = SymbolicLoss(parse_expression("0.5 * square(p - y)"), Kind.REGRESSION)
     z, y = torch.randn(7, 2), torch.randn(7, 2)
     each = SymbolicLossModule(SymbolicLoss(loss.expression, loss.kind, "none"))(z, y)
-    assert each.shape == (7,)
+    assert each.shape == (7, 2)
     torch.testing.assert_close(SymbolicLossModule(loss)(z, y), each.mean())
     total = SymbolicLossModule(SymbolicLoss(loss.expression, loss.kind, "sum"))(z, y)
     torch.testing.assert_close(total, each.sum())

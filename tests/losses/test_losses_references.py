@@ -63,6 +63,7 @@ APPLIED = [
         if row.arity == 1
         else [pair for other in OTHERS for pair in ((PREDICTION, other), (other, PREDICTION))]
     )
+    if not row.partial  # where it is undefined, there is nothing to compare
     if name not in ("min", "max") or arguments != (PREDICTION, PREDICTION)  # a tie: has its own test
 ]
 
@@ -180,8 +181,7 @@ TORCHS_OWN = {
 def test_the_standard_losses_are_those_of_torch_in_every_reduction(formula, reduction):
     kind, theirs = TORCHS_OWN[formula]
     z, y = sample_of(kind)
-    each = theirs(z, y, reduction="none").reshape(len(z), -1).sum(dim=1)  # sum over outputs, then reduce
-    expected = {"mean": each.mean(), "sum": each.sum(), "none": each}[reduction]
+    expected = theirs(z, y, reduction=reduction)
     torch.testing.assert_close(module(formula, kind, reduction)(z, y), expected, rtol=1e-9, atol=1e-12)
 
 

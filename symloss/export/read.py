@@ -1,0 +1,185 @@
+"""Exported files read back into losses. Nothing in them is executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from symloss.errors import ExportError, ExpressionError
+from symloss.expr import constants_of, parse_expression, with_constants
+from symloss.records import Kind, SymbolicLoss
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_BYTES = 4 * 2**20
+"""Largest file that is read."""
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """What an exported file says about itself.
+
+    format: name of the target that wrote it. name: what it calls its loss.
+    """
+
+    path: Path
+    text: str
+    format: str
+    loss: SymbolicLoss
+    name: str = ""
+    learnable: bool = False
+
+
+def read_export(path: Path) -> ExportedFile:
+    """The loss that an exported `.py` or `.json` file states.
+
+    Raises ExportError if it is no such file.
+    """
+    text = _text_of(path)
+    if path.suffix == ".json":
+        return _from_json(path, text)
+    if path.suffix != ".py":
+        raise ExportError(f"{path} cannot be read back; the .py and .json files of 'symloss export' can")
+    return _from_python(path, text)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ExportError(f"{path} is larger than any exported file ({MAX_BYTES // 2**20} MiB)")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ExportError(f"{path} is not a text file in UTF-8") from None
+
+
+# --- Python ---------------------------------------------------------------------------------------
+
+
+def _from_python(path: Path, text: str) -> ExportedFile:
+    try:
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ExportError(f"{path} is not a Python file") from None
+    facts = facts_of(docstring)
+    name = docstring.partition(":")[0]
+    return ExportedFile(
+        path, text, facts.get("format", ""), _stated(path, facts), name, facts.get("learnable") == "yes"
+    )
+
+
+def facts_of(docstring: str) -> dict[str, str]:
+    """The lines `name: value` of a header; the first of a name counts."""
+    facts: dict[str, str] = {}
+    for line in docstring.splitlines()[1:]:
+        found = re.match(r"([a-z_ ]+): (.*)$", line)
+        if found:
+            facts.setdefault(found[1], found[2])
+    return facts
+
+
+def _stated(path: Path, facts: dict[str, str]) -> SymbolicLoss:
+    if "kind" not in facts or "expression" not in facts:
+        raise ExportError(
+            f"{path} was not written by 'symloss export': its docstring states no kind and expression"
+        )
+    try:
+        kind = Kind(facts["kind"])
+        return SymbolicLoss(parse_expression(facts["expression"]), kind, facts.get("reduction", "mean"))
+    except (ValueError, ExpressionError) as error:
+        raise ExportError(f"{path} states a loss that cannot be read: {error}") from None
+
+
+# --- JSON -----------------------------------------------------------------------------------------
+
+
+class LossFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The fields of an exported `.json` file, in this order."""
+
+    format: str
+    name: str
+    kind: Kind
+    reduction: str
+    formula: str
+    expression: str
+    facts: dict[str, str] = {}
+
+
+def _from_json(path: Path, text: str) -> ExportedFile:
+    try:
+        stated = msgspec.json.decode(text, type=LossFile)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ExportError(
+            f"{path} is not a loss written by 'symloss export --format json': {error}"
+        ) from None
+    if stated.format != JSON_FORMAT:
+        raise ExportError(f"{path} has format '{stated.format}', expected '{JSON_FORMAT}'")
+    facts = {"kind": stated.kind.value, "expression": stated.expression, "reduction": stated.reduction}
+    return ExportedFile(path, text, "json", _stated(path, facts), stated.name)
+
+
+JSON_FORMAT = "symloss loss 1"
+
+
+# --- constants that were trained further ----------------------------------------------------------
+
+
+def from_torch(module: nn.Module) -> SymbolicLoss:
+    """The loss of a module with the constants that it has now.
+
+    module: the `Loss` of an exported file that was imported, or a `SymbolicLossModule`.
+    Raises ExportError if it is neither.
+    """
+    import sys
+
+    from symloss.losses.symbolic import SymbolicLossModule
+
+    if isinstance(module, SymbolicLossModule):
+        return module.to_symbolic()
+    home = sys.modules.get(type(module).__module__)
+    docstring = getattr(home, "__doc__", None) or getattr(type(module), "__doc__", None) or ""
+    facts = facts_of(docstring)
+    if "expression" not in facts:
+        raise ExportError(f"{type(module).__name__} is not the module of a file written by 'symloss export'")
+    loss = _stated(Path(f"<{type(module).__module__}>"), facts)
+    constants = getattr(module, "constants", None)
+    return loss if constants is None else with_values(loss, constants.detach().double().tolist())
+
+
+def with_values(loss: SymbolicLoss, values: list[float]) -> SymbolicLoss:
+    """`loss` with its constants, in the order of its formula, replaced."""
+    expected = len(constants_of(loss.expression))
+    if len(values) != expected:
+        raise ExportError(f"the formula has {expected} constants, found {len(values)}")
+    try:
+        return replace(loss, expression=with_constants(loss.expression, values))
+    except ExpressionError as error:
+        raise ExportError(f"the constants cannot be used: {error}") from None
+
+
+def constants_in(path: Path) -> list[float]:
+    """The constants in a file of trained weights, saved by `torch.save(module.state_dict(), path)`.
+
+    Only tensors are read, nothing is unpickled beyond them. Raises ExportError if there are none.
+    """
+    import torch
+
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror}") from None
+    except Exception:  # torch raises many kinds for files that are something else
+        raise ExportError(f"{path} is not a file of tensors saved by torch.save") from None
+    constants = state.get("constants") if isinstance(state, dict) else None
+    if not isinstance(constants, torch.Tensor) or constants.dim() != 1:
+        raise ExportError(
+            f"{path} has no tensor 'constants', as an exported module with learnable constants has"
+        )
+    return [float(value) for value in constants.double().tolist()]

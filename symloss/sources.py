@@ -1,0 +1,111 @@
+"""Losses by what a user calls them: a run, an exported file, a name of the catalogue, or a formula."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from symloss.archive import RunFolder
+from symloss.errors import ExpressionError, RunError, SymlossError, did_you_mean
+from symloss.export.header import Header
+from symloss.expr import format_formula, parse_expression
+from symloss.records import Candidate, Kind, SymbolicLoss, ranked
+
+
+@dataclass(frozen=True)
+class LoadedLoss:
+    """A loss, what it is called, and what is known of it.
+
+    candidate: the candidate of a run, if it is one.
+    """
+
+    loss: SymbolicLoss
+    name: str
+    header: Header = field(default_factory=Header)
+    candidate: Candidate | None = None
+
+
+def load_loss(
+    source: str, kind: Kind | None = None, rank: int | None = None, id: int | None = None
+) -> LoadedLoss:
+    """The loss that `source` stands for.
+
+    source: a run folder (its best candidate, or that of `rank` or `id`), an exported `.py` or `.json` file, a
+            name of the catalogue such as "focal", or the text of a formula, which needs `kind`.
+    kind:   also chooses among the kinds of a catalogue's loss.
+    Raises a SymlossError that says what is missing.
+    """
+    path = Path(source)
+    if os.path.isdir(path):
+        return _from_run(path, rank, id)
+    if rank is not None or id is not None:
+        raise RunError(f"a rank or id chooses among the candidates of a run, and '{source}' is no run folder")
+    if path.suffix in (".py", ".json", ".tex", ".onnx") or os.path.isfile(path):
+        return _from_file(path)
+    return _from_text(source, kind)
+
+
+def _from_run(path: Path, rank: int | None, id_: int | None) -> LoadedLoss:
+    folder = RunFolder.open(path)
+    candidate = _chosen(path, ranked(folder.candidates()), rank, id_)
+    return LoadedLoss(candidate.loss, f"candidate {candidate.id} of {path}", header_of(folder), candidate)
+
+
+def header_of(folder: RunFolder) -> Header:
+    """What a run says about all of its candidates."""
+    record = folder.record()
+    task = record.get("task", {})
+    return Header(task=str(task.get("name", "")), metric=str(task.get("metric", "")), seed=record.get("seed"))
+
+
+def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | None) -> Candidate:
+    if not table:
+        raise RunError(f"no candidate of '{path}' could be trained, so there is none to take")
+    if id_ is not None:
+        for candidate in table:
+            if candidate.id == id_:
+                return candidate
+        raise RunError(f"'{path}' has no scored candidate with id {id_}; see: symloss show {path}")
+    position = rank or 1
+    if position > len(table):
+        raise RunError(
+            f"'{path}' has {len(table)} scored candidates, found rank {position}; see: symloss show {path}"
+        )
+    return table[position - 1]
+
+
+def _from_file(path: Path) -> LoadedLoss:
+    from symloss.export.read import read_export
+
+    found = read_export(path)
+    title = found.name or str(path)
+    return LoadedLoss(found.loss, str(path), Header(title=title))
+
+
+def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
+    from symloss.losses.catalogue import CATALOGUE
+
+    if text in CATALOGUE:
+        row = CATALOGUE[text]
+        if kind is not None and kind not in row.kinds:
+            raise ExpressionError(
+                f"loss '{text}' is for {' and '.join(k.value for k in row.kinds)} tasks, found {kind.value}"
+            )
+        header = Header(title=f"The loss {text}", reference=row.reference)
+        return LoadedLoss(row.loss(kind), text, header)
+    try:
+        expression = parse_expression(text)
+    except SymlossError as error:
+        if text.replace("-", "").replace("_", "").isalnum() or os.sep in text:
+            raise ExpressionError(
+                f"'{text}' is no run folder, no exported file and no loss of the catalogue: "
+                f"{did_you_mean(text, CATALOGUE)}"
+            ) from None
+        raise error from None
+    if kind is None:
+        kinds = ", ".join(k.value for k in Kind)
+        raise ExpressionError(f"a formula needs its kind of task, which is one of: {kinds}")
+    return LoadedLoss(
+        SymbolicLoss(expression, kind), format_formula(expression), Header(title="A loss function")
+    )
