@@ -110,7 +110,7 @@ def _scale(loss: SymbolicLoss, batch: Batch, name: str, shaken: bool) -> Scale:
     dtype: torch.dtype = getattr(torch, name)
     if is_partial(loss):
         found = precise(loss, batch, name)
-        return Scale(found.value_size, found.gradient_size)
+        return Scale(np.nan_to_num(found.value_size), np.nan_to_num(found.gradient_size))
     steady = _terms(loss, batch, dtype, TORCH)
     step = 4.0 * torch.finfo(dtype).eps
     others = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)] if shaken else [steady]

@@ -16,7 +16,7 @@ import numpy as np
 
 from symloss.export.grid import Batch
 from symloss.expr.primitives import GUARD
-from symloss.expr.slope import value_and_slope
+from symloss.expr.slope import Dual, value_and_slope
 from symloss.records import Kind, SymbolicLoss
 
 DIGITS = 50
@@ -67,16 +67,9 @@ def _targets(batch: Batch, dtype: str) -> Any:
 def _row(loss: SymbolicLoss, outputs: Any, targets: Any) -> tuple[list[float], list[float], list[float]]:
     """Elementwise values of a sample, the derivative of their sum by each output, and its terms' size."""
     predictions = _predictions(outputs, loss.kind)
-    words = _Words()
-    one = mpmath.mpf(1)
+    classes = mpmath.mpf(len(predictions))
     duals = [
-        value_and_slope(
-            loss.expression,
-            {"prediction": p, "target": mpmath.mpf(float(y)), "classes": mpmath.mpf(len(predictions))},
-            words,
-            mpmath.mpf,
-            one,
-        )
+        _element(loss, {"prediction": p, "target": mpmath.mpf(float(y)), "classes": classes})
         for p, y in zip(predictions, targets, strict=True)
     ]
     values = [float(d.value.number if isinstance(d.value, _Probability) else d.value) for d in duals]
@@ -93,6 +86,14 @@ def _row(loss: SymbolicLoss, outputs: Any, targets: Any) -> tuple[list[float], l
     parts = list(zip(pushes, numbers, rests, strict=True))
     found = [float(push * rest - p * (total - push)) for push, p, rest in parts]
     return values, found, [float(abs(push) + p * size) for push, p, _ in parts]
+
+
+def _element(loss: SymbolicLoss, inputs: dict[str, Any]) -> Dual:
+    """The elementwise loss and its slope; not a number where the formula is undefined."""
+    try:
+        return value_and_slope(loss.expression, inputs, _Words(), mpmath.mpf, mpmath.mpf(1))
+    except ZeroDivisionError:
+        return Dual(mpmath.mpf("nan"), mpmath.mpf("nan"))
 
 
 class _Probability:

@@ -49,6 +49,9 @@ def random_losses(seed, count):
 def prepared(kind, name):
     target = TARGETS[name]
     wanted = verify.checks(SymbolicLoss(PREDICTION, kind), target.dtypes)
+    if name == "jax":  # which compiles every operation for every shape
+        wanted = [c for c in wanted if c.dtype == "float64" and max(c.batch.outputs.shape) > 4]
+        wanted = [c for c in wanted if c.batch.outputs.shape[-1] <= 4]
     return wanted, verify.inputs_of(wanted)
 
 

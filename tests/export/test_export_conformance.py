@@ -1,12 +1,14 @@
 """Every operator, and random formulas, through every target that runs: value and gradient as searched."""
 
 import pytest
-from export_helpers import EXECUTABLE, random_losses, verified_here
+from export_helpers import EXECUTABLE, checked_here, random_losses, verified_here
 
 from symloss.errors import ExportError
 from symloss.export import Header
 from symloss.export.forms import careful_form
+from symloss.export.targets import TARGETS
 from symloss.expr import OPERATORS, PREDICTION, TARGET, call, parse_expression
+from symloss.losses.catalogue import CATALOGUE
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.records import Kind, SymbolicLoss
 
@@ -19,12 +21,23 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
-@pytest.mark.parametrize("name", OPERATORS)
+# JAX compiles every operation for every shape, so it gets one kind of task and one place for each operator.
+# `python -m benchmarks.conformance` is the long version.
+CASES = [
+    (name, kind, target)
+    for i, name in enumerate(OPERATORS)
+    for j, kind in enumerate(Kind)
+    for target in EXECUTABLE
+    if target.name != "jax" or j == i % len(Kind)
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "target"), CASES, ids=lambda own: getattr(own, "name", own))
 def test_every_operator_computes_what_the_search_computed(name, kind, target):
-    for first, second in PLACES:
-        operation = call(name, first, second) if OPERATORS[name].arity == 2 else call(name, first)
+    row = OPERATORS[name]
+    places = PLACES[:1] if target.name == "jax" or row.partial else PLACES
+    for first, second in places:
+        operation = call(name, first, second) if row.arity == 2 else call(name, first)
         expression = call("add", call("mul", 0.3, PREDICTION), operation)
         verified_here(SymbolicLoss(expression, kind), target.name)
 
@@ -32,28 +45,34 @@ def test_every_operator_computes_what_the_search_computed(name, kind, target):
 @pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
 @pytest.mark.parametrize("seed", range(6))
 def test_random_formulas_compute_what_the_search_computed(seed, target):
-    for loss in random_losses(seed, 30):
+    if target.name == "jax" and seed:
+        return
+    for loss in random_losses(seed, 30 if target.name != "jax" else 8):
         try:
             verified_here(loss, target.name)
         except ExportError as error:
             pytest.fail(f"{loss.kind.value}: {loss.expression}: {error}")
 
 
-FAMILIAR = {
-    "cross-entropy": (Kind.MULTICLASS, "-(y * log(p))"),
-    "binary cross-entropy": (Kind.BINARY, "-(y * log(p)) - (1 - y) * log(1 - p)"),
-    "focal": (Kind.MULTICLASS, "-(y * square(1 - p) * log(p))"),
-    "generalised cross-entropy": (Kind.MULTICLASS, "y * (1 - pow(p, 0.7)) * 1.4286"),
-    "Huber": (Kind.REGRESSION, "min(abs(p - y), 1) * (abs(p - y) - 0.5 * min(abs(p - y), 1))"),
-    "log-cosh": (Kind.REGRESSION, "softplus(2 * (p - y)) - (p - y)"),
-}
+def test_nearly_all_random_formulas_are_exported_with_care():
+    """The plain form is for formulas that compare with numbers which round to zero, and for constants."""
+    losses = [loss for seed in range(4) for loss in random_losses(seed, 30)]
+    failed = 0
+    for loss in losses:
+        try:
+            checked_here(loss, "numpy", TARGETS["numpy"].emit(careful_form(loss), Header()))
+        except ExportError:
+            failed += 1
+    assert failed <= len(losses) // 20
 
 
 @pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
-@pytest.mark.parametrize("name", FAMILIAR)
-def test_familiar_losses(name, target):
-    kind, formula = FAMILIAR[name]
-    verified_here(SymbolicLoss(parse_expression(formula), kind), target.name)
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_the_catalogue_is_exported_with_care(name, target):
+    row = CATALOGUE[name]
+    for kind in row.kinds[:1] if target.name == "jax" else row.kinds:
+        loss = row.loss(kind)
+        checked_here(loss, target.name, target.emit(careful_form(loss), Header()))
 
 
 def test_constants_at_ties_share_the_gradient_and_limits_of_definitions_do_not():
