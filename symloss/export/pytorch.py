@@ -12,10 +12,12 @@ from symloss.export.torch_pieces import (
     COMPLEMENT,
     CONVENTIONS,
     ENTRANCE,
+    LOG_P,
     MARGIN,
     MODULE,
     MODULE_TUNABLE,
     REDUCED,
+    TRUE_CLASS,
 )
 from symloss.expr.primitives import EXP_LIMIT, GUARD, WORDS, CodeVocabulary
 from symloss.records import Kind
@@ -66,8 +68,9 @@ def _definitions(form: Form) -> list[str]:
         parts.append(_of_true_class(form, form.sample))
     if "_log_complement(" in parts[0]:
         parts.insert(0, COMPLEMENT)
-    if any("_Margin" in part for part in parts):
-        parts.insert(0, MARGIN)
+    needed_first = {"_log_p(": LOG_P, "_margin(": MARGIN}
+    helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
+    parts = [*([TRUE_CLASS] if helpers else []), *helpers, *parts]
     return [*parts, _with_conventions(form, extra), REDUCED]
 
 
@@ -112,20 +115,15 @@ def _of_true_class(form: Form, sample: Node) -> str:
     if "classes" in names:
         lines.append("classes = input.shape[dim]")
     if "margin" in names:
-        lines.append("margin, _ = _Margin.apply(input, index, dim)")
-    if names & {"log_p", "sum_log_p"} or ("p" in names and not _has_ties(sample)):
-        lines.append("all_log_p = torch.log_softmax(input, dim)" if "sum_log_p" in names else "")
-        source = "all_log_p" if "sum_log_p" in names else "torch.log_softmax(input, dim)"
-        lines.append(f"log_p = {source}.gather(dim, index)")
+        lines.append("margin = _margin(input, index, dim)")
+    ties = "p" in names and _has_ties(sample)
     if "sum_log_p" in names:
-        lines.append("sum_log_p = all_log_p.sum(dim, keepdim=True)")
+        lines += ["all_log_p = torch.log_softmax(input, dim)", "sum_log_p = all_log_p.sum(dim, keepdim=True)"]
+        lines.append("log_p = all_log_p.gather(dim, index)")
+    elif "log_p" in names or ("p" in names and not ties):
+        lines.append("log_p = _log_p(input, index, dim)")
     if "p" in names:
-        lines.append(
-            "p = torch.softmax(input, dim).gather(dim, index)"
-            if _has_ties(sample)
-            else "p = torch.exp(log_p)"
-        )
-    lines = [line for line in lines if line]
+        lines.append("p = torch.softmax(input, dim).gather(dim, index)" if ties else "p = torch.exp(log_p)")
     lines += lines_for({"values": sample}, LANGUAGE)
     lines[-1] = lines[-1].replace("values = ", "return ", 1)
     return f'''\

@@ -4,32 +4,62 @@ from __future__ import annotations
 
 from symloss.records import Kind
 
-MARGIN = '''\
-class _Margin(torch.autograd.Function):
-    """Log-odds of the true class: its output minus the log-sum-exp of the others', exact at both ends."""
-
-    generate_vmap_rule = True
+TRUE_CLASS = '''\
+class _TrueClass(torch.autograd.Function):
+    """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes."""
 
     @staticmethod
-    def forward(input: Tensor, index: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-        others = input.scatter(dim, index, -torch.inf)
-        highest = others.amax(dim, keepdim=True)
-        shares = others.sub_(highest).exp_()
-        total = shares.sum(dim, keepdim=True)
-        return input.gather(dim, index) - highest - total.log(), shares.div_(total)
+    def forward(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Tensor, Tensor, Tensor]:
+        powers = input.scatter(dim, index, -torch.inf) if others else input
+        highest = powers.amax(dim, keepdim=True)
+        powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
+        total = powers.sum(dim, keepdim=True)
+        return input.gather(dim, index) - highest - total.log(), powers, total
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        ctx.dim = inputs[2]
-        ctx.save_for_backward(inputs[0], inputs[1], output[1])
-        ctx.mark_non_differentiable(output[1])
+        input, index, ctx.dim, ctx.others = inputs
+        ctx.powers, total = output[1:]
+        ctx.save_for_backward(input, index, total)
+        ctx.mark_non_differentiable(ctx.powers, total)
+        ctx.set_materialize_grads(False)
 
     @staticmethod
-    def backward(ctx, slope: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
-        input, index, shares = ctx.saved_tensors
-        if torch.is_grad_enabled():  # second derivatives are wanted
-            shares = torch.softmax(input.scatter(ctx.dim, index, -torch.inf), ctx.dim)
-        return (shares * -slope).scatter(ctx.dim, index, slope), None, None
+    def backward(ctx, slope: Tensor, *_: None) -> tuple[Tensor, None, None, None]:
+        input, index, total = ctx.saved_tensors
+        powers, ctx.powers = ctx.powers, None
+        if powers is None or torch.is_grad_enabled():  # a second pass, or second derivatives
+            masked = input.scatter(ctx.dim, index, -torch.inf) if ctx.others else input
+            gradient = torch.softmax(masked, ctx.dim) * -slope
+        else:
+            gradient = powers.mul_(-slope / total)
+        return gradient.scatter_add_(ctx.dim, index, slope), None, None, None
+
+    @staticmethod
+    def vmap(info, in_dims, input, index, dim, others):
+        input, index = (
+            own.expand(info.batch_size, *own.shape) if at is None else own.movedim(at, 0)
+            for own, at in zip((input, index), in_dims)
+        )
+        return _TrueClass.apply(input, index, dim + 1, others), (0, 0, 0)
+'''
+
+LOG_P = '''\
+def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The logarithm of the true class's probability."""
+    if input.numel() < 2**17 or torch.compiler.is_compiling():
+        return torch.log_softmax(input, dim).gather(dim, index)
+    return _TrueClass.apply(input, index, dim, False)[0]
+'''
+
+MARGIN = '''\
+def _margin(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """log p - log(1 - p) of the true class, exact also where p rounds to 0 or 1."""
+    if not torch.compiler.is_compiling():
+        return _TrueClass.apply(input, index, dim, True)[0]
+    others = input.scatter(dim, index, -torch.inf)
+    highest = others.amax(dim, keepdim=True).detach()
+    return input.gather(dim, index) - highest - (others - highest).logsumexp(dim, keepdim=True)
 '''
 
 COMPLEMENT = '''\
@@ -66,14 +96,17 @@ def loss(
         if target.shape != input.shape:
             raise ValueError(f"probabilities {{tuple(target.shape)}} do not fit input {{tuple(input.shape)}}")
         values = _weighted(_terms(input, target.to(input.dtype), dim{more}), weight, dim).sum(dim)
-        return _reduced(values, torch.ones_like(values), reduction)
+        return _reduced(values, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {{tuple(target.shape)}} do not fit input {{tuple(input.shape)}}")
-    kept = target != ignore_index
-    index = torch.where(kept, target, 0).long().unsqueeze(dim)
-    weights = kept.to(input.dtype) if weight is None else weight.to(input.dtype)[index.squeeze(dim)] * kept
+    ignored = target == ignore_index
+    index = target.masked_fill(ignored, 0).long().unsqueeze(dim)
+    share = ignored.numel() - ignored.sum()
+    if weight is not None:
+        weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
+        share = weights.sum()
 {values}
-    return _reduced(torch.where(kept, values, 0.0), weights, reduction)
+    return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
 '''
 
 _WIDE = '''\
@@ -92,13 +125,13 @@ def _weighted(terms: Tensor, weight: Tensor | None, dim: int) -> Tensor:
     return terms * weight.to(terms.dtype).reshape(-1, *[1] * (terms.dim() - dim - 1))
 
 
-def _reduced(values: Tensor, weights: Tensor, reduction: str) -> Tensor:
-    """All values, their sum, or their sum divided by that of the weights."""
+def _reduced(values: Tensor, share: Tensor | int, reduction: str) -> Tensor:
+    """All values, their sum, or their sum divided by `share`."""
     if reduction == "none":
         return values
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    return values.sum() / weights.sum() if reduction == "mean" else values.sum()
+    return values.sum() / share if reduction == "mean" else values.sum()
 '''
 
 _SUMMARY = """\

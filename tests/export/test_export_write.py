@@ -76,7 +76,7 @@ TAMPERED = {
         "cannot be run by itself",
     ),
     "a missing function": ("def loss", "def lost", "cannot be run by itself"),
-    "torch's mean": ("values.sum() / weights.sum() if", "values.sum() if", "reduction mean"),
+    "torch's mean": ("values.sum() / share if", "values.sum() if", "reduction mean"),
     "NumPy's mean": ("getattr(values, reduction)()", "values.sum()", "reduction mean"),
     "NumPy's gradient": ("gradient / len(gradient)", "gradient", "its gradient is .* reduction mean"),
 }
