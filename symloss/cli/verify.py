@@ -10,9 +10,9 @@ import click
 @click.command("verify")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
 def command(files: tuple[Path, ...]) -> None:
-    """Execute exported files again and compare them with the formulas in their headers.
+    """Check exported files: execute them again and compare them with the formulas in their headers.
 
-    The files run in a process without symloss, with limits on time and memory.
+    They run in a process without symloss, with limits on time and memory.
     """
     from symloss.errors import ExportError
     from symloss.export.verify import verify_file
@@ -22,6 +22,8 @@ def command(files: tuple[Path, ...]) -> None:
         try:
             verification = verify_file(file)
         except ExportError as error:
+            if len(files) == 1:
+                raise
             click.echo(f"{file}: {error}", err=True)
             failed += 1
         else:

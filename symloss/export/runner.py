@@ -1,20 +1,23 @@
-"""Runs one exported Python file on prepared inputs. Executed as a script in a process of its own.
+"""Runs exported Python files on prepared inputs. Executed as a script in a process of its own.
 
-    python -I runner.py FILE TARGET INPUTS.npz RESULTS.npz MEMORY_BYTES LIBRARY_FOLDER...
+    python -I runner.py COUNT MEMORY_BYTES LIBRARY_FOLDER...
 
-It imports nothing of symloss and makes sure that the file cannot either. INPUTS holds `outputs_0`,
-`labels_0`, `outputs_1`, ...; RESULTS gets, for batch i and reduction r, `value_i_r` and `gradient_i_r`.
+It imports nothing of symloss and makes sure that the files cannot either. In the working directory are
+folders 0 to COUNT - 1, each with `exported.txt`, `target.txt` and `inputs.npz`, which holds `outputs_0`,
+`labels_0`, `outputs_1`, ...; `results.npz` is written, with `value_i_r` and `gradient_i_r` for batch i and
+reduction r.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
 if __name__ == "__main__":
-    sys.path.extend(sys.argv[6:])  # torch and NumPy may be where -I does not look
+    sys.path.extend(sys.argv[3:])  # torch and NumPy may be where -I does not look
 
 import numpy as np
 
@@ -105,14 +108,20 @@ def limit_memory(num_bytes: int) -> None:
         return
 
 
-def main(file: str, target: str, inputs: str, results: str, memory: str, *libraries: str) -> None:
+def main(count: str, memory: str, *_: str) -> None:
     """The script; see the top of this file."""
     sys.meta_path.insert(0, BlockSymloss())
     limit_memory(int(memory))
-    with open(file, encoding="utf-8") as stream:
-        exported = load(stream.read())
-    with np.load(inputs, allow_pickle=False) as arrays:
-        np.savez(results, **run_all(exported, target, dict(arrays)))
+    top = os.getcwd()
+    for number in range(int(count)):
+        folder = os.path.join(top, str(number))
+        with open(os.path.join(folder, "exported.txt"), encoding="utf-8") as stream:
+            exported = load(stream.read())
+        with open(os.path.join(folder, "target.txt"), encoding="utf-8") as stream:
+            target = stream.read()
+        with np.load(os.path.join(folder, "inputs.npz"), allow_pickle=False) as arrays:
+            results = run_all(exported, target, dict(arrays))
+        np.savez(os.path.join(folder, "results.npz"), **results)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,8 @@ class Verification:
     def verdict(self) -> str:
         """One sentence, the same on every machine that rounds a little differently."""
         found = "; ".join(
-            f"{e.dtype}: value {_bound(e.value_relative)}, gradient {_bound(e.gradient_relative)}"
+            f"{e.dtype}: value {_bound(e.value_relative, e.tolerance)}, "
+            f"gradient {_bound(e.gradient_relative, e.tolerance)}"
             for e in self.errors
         )
         return (
@@ -72,9 +73,10 @@ class Verification:
         )
 
 
-def _bound(error: float) -> str:
-    """The next power of ten: 3.2e-16 is "under 1e-15"."""
-    return "0" if error == 0.0 else f"under 1e{math.floor(math.log10(error)) + 1}"
+def _bound(error: float, tolerance: float) -> str:
+    """A power of ten that is larger, a hundredth of the tolerance at least: below, processors differ."""
+    least = math.log10(tolerance) - 2
+    return f"under 1e{math.floor(max(math.log10(error), least)) + 1 if error else round(least)}"
 
 
 @dataclass(frozen=True)
@@ -104,10 +106,24 @@ def verify_code(
     memory_limit: int = MEMORY_LIMIT,
 ) -> Verification:
     """Execute `text` and compare. Raises ExportError with the first difference, or why it did not run."""
-    wanted = checks(loss, target_named(format).dtypes)
-    results = execute(text, format, inputs_of(wanted), time_limit, memory_limit)
+    (verification,) = verify_codes([(loss, text, format)], time_limit, memory_limit)
+    return verification
+
+
+def verify_codes(
+    written: Sequence[tuple[SymbolicLoss, str, str]],
+    time_limit: float = TIME_LIMIT,
+    memory_limit: int = MEMORY_LIMIT,
+) -> list[Verification]:
+    """`verify_code` of several losses, texts and formats, all executed in one process."""
+    wanted = [checks(loss, target_named(format).dtypes) for loss, _, format in written]
+    jobs = [Job(text, format, inputs_of(own)) for (_, text, format), own in zip(written, wanted, strict=True)]
+    results = execute(jobs, time_limit, memory_limit)
     with one_thread():
-        return compare(loss, format, wanted, results)
+        return [
+            compare(loss, format, own, found)
+            for (loss, _, format), own, found in zip(written, wanted, results, strict=True)
+        ]
 
 
 def verify_file(path: Path) -> Verification:
@@ -126,20 +142,32 @@ def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
     return arrays
 
 
-def execute(
-    text: str, target: str, inputs: Mapping[str, Any], time_limit: float, memory_limit: int
-) -> dict[str, Any]:
-    """The results of the code in `text`, run in a process of its own, away from symloss."""
-    with tempfile.TemporaryDirectory(prefix="symloss-verify-") as folder:
-        file, given, found = (Path(folder) / name for name in ("exported.txt", "inputs.npz", "results.npz"))
-        file.write_text(text, encoding="utf-8")
-        np.savez(given, **inputs)
-        libraries = dict.fromkeys(_folder_of(name) for name in ("numpy", target_named(target).library))
-        command = [sys.executable, "-I", runner.__file__, str(file), target, str(given), str(found)]
+@dataclass(frozen=True)
+class Job:
+    """A text to execute, the target whose language it is in, and the arrays that `runner` reads."""
+
+    text: str
+    target: str
+    inputs: Mapping[str, Any]
+
+
+def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[dict[str, Any]]:
+    """The results of each text, run in a process of its own, away from symloss."""
+    names = "/".join(dict.fromkeys(job.target for job in jobs))
+    with tempfile.TemporaryDirectory(prefix="symloss-verify-") as top:
+        for i, job in enumerate(jobs):
+            (folder := Path(top) / str(i)).mkdir()
+            (folder / "exported.txt").write_text(job.text, encoding="utf-8")
+            (folder / "target.txt").write_text(job.target, encoding="utf-8")
+            np.savez(folder / "inputs.npz", **job.inputs)
+        libraries = [
+            _folder_of(name) for name in ("numpy", *(target_named(job.target).library for job in jobs))
+        ]
+        command = [sys.executable, "-I", runner.__file__, str(len(jobs)), str(memory_limit)]
         try:
             done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
-                [*command, str(memory_limit), *libraries],
-                cwd=folder,
+                [*command, *dict.fromkeys(libraries)],
+                cwd=top,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -148,14 +176,19 @@ def execute(
             )
         except subprocess.TimeoutExpired:
             raise ExportError(
-                f"the exported {target} code did not finish within {time_limit:g} seconds"
+                f"the exported {names} code did not finish within {time_limit:g} seconds"
             ) from None
-        if done.returncode != 0 or not found.exists():
+        found = [Path(top) / str(i) / "results.npz" for i in range(len(jobs))]
+        if done.returncode != 0 or not all(path.exists() for path in found):
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"exit status {done.returncode}"
-            raise ExportError(f"the exported {target} code cannot be run by itself: {reason}")
-        with np.load(found, allow_pickle=False) as arrays:
-            return dict(arrays)
+            raise ExportError(f"the exported {names} code cannot be run by itself: {reason}")
+        return [_arrays(path) for path in found]
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _folder_of(library: str) -> str:
