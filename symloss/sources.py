@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from symloss.archive import RunFolder
 from symloss.errors import ExpressionError, RunError, SymlossError, did_you_mean
 from symloss.export.header import Header
 from symloss.expr import format_formula, parse_expression
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
+
+if TYPE_CHECKING:
+    from symloss.losses.catalogue import Handcrafted
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ def header_of(folder: RunFolder) -> Header:
     return Header(task=str(task.get("name", "")), metric=str(task.get("metric", "")), seed=record.get("seed"))
 
 
+def catalogue_header(row: Handcrafted) -> Header:
+    """What is known of a handcrafted loss."""
+    return Header(title=row.name, reference=row.reference)
+
+
 def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | None) -> Candidate:
     if not table:
         raise RunError(f"no candidate of '{path}' could be trained, so there is none to take")
@@ -92,8 +101,7 @@ def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
             raise ExpressionError(
                 f"loss '{text}' is for {' and '.join(k.value for k in row.kinds)} tasks, found {kind.value}"
             )
-        header = Header(title=f"The loss {text}", reference=row.reference)
-        return LoadedLoss(row.loss(kind), text, header)
+        return LoadedLoss(row.loss(kind), text, catalogue_header(row))
     try:
         expression = parse_expression(text)
     except SymlossError as error:

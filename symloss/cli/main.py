@@ -14,8 +14,10 @@ COMMANDS = {
     "search": "Search for a loss function.",
     "resume": "Go on with an interrupted search.",
     "show": "Show the candidates of a search, best first.",
+    "analyze": "Explain what a loss does in training.",
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
+    "gallery": "Write the losses of the catalogue in every language.",
     "import": "Read an exported file back into a formula.",
 }
 

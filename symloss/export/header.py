@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from symloss import __version__
+from symloss.errors import ExportError
 from symloss.export.forms import Form
 from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, walk
 from symloss.expr.operators import Operator
@@ -43,6 +45,22 @@ class Header:
     guards: str = ""
     rounding: str = ""
     verified: str = ""
+
+    @staticmethod
+    def from_facts(title: str, facts: Mapping[str, str]) -> Header:
+        """The header that has these facts. Raises ExportError if one of them has another form."""
+        names = {label: name for name, label in _LABELS.items()}
+        known = {names.get(label, label): text for label, text in facts.items()}
+        readers = {"candidate": int, "seed": int, "fitness": float, "learning_rate": float}
+        try:
+            values = {
+                field.name: readers.get(field.name, str)(known[field.name])
+                for field in fields(Header)
+                if field.name in known
+            }
+        except ValueError as error:
+            raise ExportError(f"the facts of '{title}' cannot be read: {error}") from None
+        return Header(**{**values, "title": title})
 
     def facts(self) -> list[tuple[str, str]]:
         """Name and text of every fact that is known, each text safe on one line of any comment."""

@@ -36,7 +36,6 @@ LANGUAGE = Language(
     CodeVocabulary(TEMPLATES),
     # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
     array="input.new_full((), {0})",
-    scalars=True,
 )
 
 
@@ -46,14 +45,23 @@ def emit_torch(form: Form, header: Header) -> str:
     if form.tunable:
         definitions.insert(0, f"CONSTANTS = ({''.join(f'{c!r}, ' for c in form.constants)})\n")
     definitions.append(MODULE_TUNABLE[form.loss.kind] if form.tunable else MODULE[form.loss.kind])
-    code = "\n\n".join(definitions).replace(
-        'reduction: str = "mean"', f'reduction: str = "{form.loss.reduction}"'
-    )
-    imports = ["import math\n"] if "math." in code else []
-    imports += ["import torch", "from torch import Tensor, nn"]
+    default = f'reduction: str = "{form.loss.reduction}"'
+    code = "\n\n".join(definitions).replace('reduction: str = "mean"', default)
+    imports = ["import torch", "from torch import Tensor, nn"]
     imports += ["from torch.nn import functional"] if re.search(r"(?<!nn\.)functional\.", code) else []
     top = python_docstring(described(form, header, "torch"))
     return f"{top}\n\n{chr(10).join(imports)}\n\n\n{code}"
+
+
+def emit_for_onnx(form: Form, header: Header) -> str:
+    """The PyTorch file of which an ONNX model is made.
+
+    torch translates logsigmoid into the logarithm of a sigmoid, which is -inf where that rounds to 0.
+    """
+    text = emit_torch(form, header)
+    used = "functional.logsigmoid(" in text
+    helper = "\n\ndef _log_sigmoid(x):\n    return -functional.softplus(-x)\n" if used else ""
+    return text.replace("functional.logsigmoid(", "_log_sigmoid(") + helper
 
 
 def _definitions(form: Form) -> list[str]:

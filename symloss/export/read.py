@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class ExportedFile:
     loss: SymbolicLoss
     name: str = ""
     learnable: bool = False
+    facts: dict[str, str] = field(default_factory=dict)
+    model: bytes | None = None
 
 
 def read_export(path: Path) -> ExportedFile:
@@ -41,23 +43,32 @@ def read_export(path: Path) -> ExportedFile:
 
     Raises ExportError if it is no such file.
     """
+    if path.suffix == ".onnx":
+        return _from_onnx(path)
     text = _text_of(path)
     if path.suffix == ".json":
         return _from_json(path, text)
     if path.suffix != ".py":
-        raise ExportError(f"{path} cannot be read back; the .py and .json files of 'symloss export' can")
+        raise ExportError(
+            f"{path} cannot be read back; the .py, .json and .onnx files of 'symloss export' can"
+        )
     return _from_python(path, text)
 
 
 def _text_of(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ExportError(f"{path} is larger than any exported file ({MAX_BYTES // 2**20} MiB)")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ExportError(f"cannot read {path}: {error.strerror}") from None
+        return _bytes_of(path).decode("utf-8")
     except UnicodeDecodeError:
         raise ExportError(f"{path} is not a text file in UTF-8") from None
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ExportError(f"{path} is larger than any exported file ({MAX_BYTES // 2**20} MiB)")
+        return path.read_bytes()
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror}") from None
 
 
 # --- Python ---------------------------------------------------------------------------------------
@@ -122,10 +133,29 @@ def _from_json(path: Path, text: str) -> ExportedFile:
     if stated.format != JSON_FORMAT:
         raise ExportError(f"{path} has format '{stated.format}', expected '{JSON_FORMAT}'")
     facts = {"kind": stated.kind.value, "expression": stated.expression, "reduction": stated.reduction}
-    return ExportedFile(path, text, "json", _stated(path, facts), stated.name)
+    return ExportedFile(path, text, "json", _stated(path, facts), stated.name, facts=stated.facts)
 
 
 JSON_FORMAT = "symloss loss 1"
+
+
+# --- ONNX -----------------------------------------------------------------------------------------
+
+
+def _from_onnx(path: Path) -> ExportedFile:
+    """The loss that a model's metadata state. A model is data: reading it executes nothing."""
+    try:
+        import onnx
+    except ImportError:
+        raise ExportError(f"reading {path} needs onnx, which is not installed; pip install onnx") from None
+    content = _bytes_of(path)
+    try:
+        model = onnx.load_model_from_string(content)
+        stated = {entry.key: entry.value for entry in model.metadata_props}.get("symloss", "")
+    except Exception:  # the parser of protocol buffers has errors of its own
+        raise ExportError(f"{path} is not an ONNX model") from None
+    facts = facts_of(stated)
+    return ExportedFile(path, "", "onnx", _stated(path, facts), stated.partition(":")[0], model=content)
 
 
 # --- constants that were trained further ----------------------------------------------------------

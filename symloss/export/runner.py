@@ -5,11 +5,12 @@
 It imports nothing of symloss and makes sure that the files cannot either. In the working directory are
 folders 0 to COUNT - 1, each with `exported.txt`, `target.txt` and `inputs.npz`, which holds `outputs_0`,
 `labels_0`, `outputs_1`, ...; `results.npz` is written, with `value_i_r` and `gradient_i_r` for batch i and
-reduction r.
+reduction r. The target "onnx" makes `model.onnx` of a PyTorch file, or runs the one that is there.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import types
@@ -79,6 +80,45 @@ def run_all(exported: Any, target: str, inputs: Mapping[str, Any]) -> dict[str, 
     return results
 
 
+def make_onnx(exported: Any, inputs: Mapping[str, Any], path: str) -> None:
+    """Write the exported module as an ONNX model for any batch and any number of classes or outputs."""
+    import warnings
+
+    import torch
+
+    logging.disable(logging.WARNING)  # torch's exporter reports libraries that it does not need
+    outputs = torch.zeros(4, 3)
+    labels = torch.zeros(4, dtype=torch.int64) if inputs["labels_0"].ndim == 1 else torch.zeros(4, 3)
+    batch, width = torch.export.Dim("batch", min=2), torch.export.Dim("width", min=2)
+    shapes = tuple({0: batch} if own.dim() == 1 else {0: batch, 1: width} for own in (outputs, labels))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            exported.Loss(),
+            (outputs, labels),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=["input", "target"],
+            output_names=["loss"],
+            verbose=False,
+        )
+    model = program.model_proto  # type: ignore[union-attr]
+    model.metadata_props.add(key="symloss", value=exported.__doc__ or "")
+    with open(path, "wb") as stream:
+        stream.write(model.SerializeToString())
+
+
+def run_onnx(path: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a model for every batch, by ONNX Runtime."""
+    import onnxruntime
+
+    model = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return {
+        f"value_{i}": model.run(None, {"input": inputs[f"outputs_{i}"], "target": inputs[f"labels_{i}"]})[0]
+        for i in range(len(inputs) // 2)
+    }
+
+
 def load(text: str, name: str = "exported") -> types.ModuleType:
     """The module that `text` defines. Executes it."""
     module = types.ModuleType(name)
@@ -114,14 +154,27 @@ def main(count: str, memory: str, *_: str) -> None:
     limit_memory(int(memory))
     top = os.getcwd()
     for number in range(int(count)):
-        folder = os.path.join(top, str(number))
+        run_job(os.path.join(top, str(number)))
+
+
+def run_job(folder: str) -> None:
+    """Execute what lies in a folder."""
+    with open(os.path.join(folder, "target.txt"), encoding="utf-8") as stream:
+        target = stream.read()
+    with np.load(os.path.join(folder, "inputs.npz"), allow_pickle=False) as arrays:
+        inputs = dict(arrays)
+    model = os.path.join(folder, "model.onnx")
+    exported = None
+    if not os.path.exists(model):
         with open(os.path.join(folder, "exported.txt"), encoding="utf-8") as stream:
             exported = load(stream.read())
-        with open(os.path.join(folder, "target.txt"), encoding="utf-8") as stream:
-            target = stream.read()
-        with np.load(os.path.join(folder, "inputs.npz"), allow_pickle=False) as arrays:
-            results = run_all(exported, target, dict(arrays))
-        np.savez(os.path.join(folder, "results.npz"), **results)
+    if target == "onnx":
+        if exported is not None:
+            make_onnx(exported, inputs, model)
+        results = run_onnx(model, inputs)
+    else:
+        results = run_all(exported, target, inputs)
+    np.savez(os.path.join(folder, "results.npz"), **results)
 
 
 if __name__ == "__main__":

@@ -8,25 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from symloss.errors import ExportError
-from symloss.export.graph import ARITHMETIC, EXTRA_WORDS, Node, inputs_needed, needed
-from symloss.expr.primitives import GUARD, WORDS, Code, CodeVocabulary
+from symloss.export.graph import ARITHMETIC, Argument, Node, inputs_needed, needed
+from symloss.expr.primitives import Code, CodeVocabulary
 
 LINE = 84
 """Longest piece of text that is written without giving its parts names."""
-
-SCALARS = CodeVocabulary(
-    {
-        **{word: f"math.{word}({{0}})" for word in (*WORDS, *EXTRA_WORDS)},
-        "abs": "abs({0})",
-        "sign": "math.copysign(1.0, {0})",
-        "sigmoid": "(1.0 / (1.0 + math.exp(-{0})))",
-        "logsigmoid": "(-math.log1p(math.exp(-{0})))",
-        "maximum": "max({0}, {1})",
-        "minimum": "min({0}, {1})",
-        "guard": f"max(abs({{0}}), {GUARD!r})",
-    }
-)
-"""Python's own functions, for what depends on the number of classes alone."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +20,12 @@ class Language:
     """How a target is written.
 
     vocabulary: its functions.
-    array:      template that makes an array of a number, for targets whose maximum wants two arrays.
-    scalars:    whether its functions want arrays, so that plain numbers need `SCALARS`.
+    array:      template that makes an array of a number, for targets whose functions want arrays.
     names:      what inputs of the graph are called, where it is not their own name.
     """
 
     vocabulary: CodeVocabulary
     array: str | None = None
-    scalars: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -86,17 +70,9 @@ class _Writer:
 
     def _applied(self, node: Node) -> Code:
         codes = [self._code[a] if isinstance(a, Node) else Code.literal(float(a)) for a in node.arguments]
-        array = self._language.array
-        alone = self._language.scalars and inputs_needed(node) <= {"classes"}
-        if node.word in ("maximum", "minimum") and array and not alone:
-            # A constant of the formula shares the gradient at a tie, as it does while it is tuned; a
-            # number of the definition does not.
-            codes = [
-                Code(array.format(code.text)) if isinstance(a, Node) and self._is_number(a) else code
-                for a, code in zip(node.arguments, codes, strict=True)
-            ]
-        words = SCALARS if alone else self._language.vocabulary
-        function = ARITHMETIC.get(node.word) or getattr(words, node.word)
+        if self._language.array and node.word not in ARITHMETIC and any(c.value is None for c in codes):
+            codes = [self._as_array(a, c) for a, c in zip(node.arguments, codes, strict=True)]
+        function = ARITHMETIC.get(node.word) or getattr(self._language.vocabulary, node.word)
         try:
             code: Code = function(*codes)
             if code.value is not None and not math.isfinite(code.value):
@@ -108,9 +84,17 @@ class _Writer:
             ) from None
         return code
 
-    def _is_number(self, node: Node) -> bool:
-        """True for what is a plain number in the written code, and not an array."""
-        return self._code[node].value is not None or inputs_needed(node) == {"classes"}
+    def _as_array(self, argument: Argument, code: Code) -> Code:
+        """A constant of the formula, or what depends on the number of classes alone, as an array.
+
+        So a constant shares the gradient at a tie, as it does while it is tuned; a number of an operator's
+        definition does not.
+        """
+        assert self._language.array is not None
+        if not isinstance(argument, Node):
+            return code
+        alone = code.value is not None or inputs_needed(argument) == {"classes"}
+        return Code(self._language.array.format(code.text)) if alone else code
 
     def _name(self, node: Node) -> bool:
         """Give the node's text a line and a name of its own, unless it is a name or number already."""

@@ -12,7 +12,7 @@ from symloss.export.jax_code import emit_jax
 from symloss.export.json_code import emit_json
 from symloss.export.latex import emit_latex
 from symloss.export.numpy_code import emit_numpy
-from symloss.export.pytorch import emit_torch
+from symloss.export.pytorch import emit_for_onnx, emit_torch
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Target:
     emit:   writes a loss, with its header, as the text of a file.
     dtypes: precisions in which the file is executed and compared; empty for what cannot be executed.
     library: what must be installed for that.
+    binary:  True for a model that is made of the text.
     """
 
     name: str
@@ -29,12 +30,14 @@ class Target:
     emit: Callable[[Form, Header], str]
     dtypes: tuple[str, ...] = ()
     library: str = "torch"
+    binary: bool = False
 
 
 _ROWS = [
     Target("torch", ".py", emit_torch, ("float64", "float32")),
     Target("numpy", "_numpy.py", emit_numpy, ("float64",), library="numpy"),
     Target("jax", "_jax.py", emit_jax, ("float64", "float32"), library="jax"),
+    Target("onnx", ".onnx", emit_for_onnx, library="onnxruntime", binary=True),
     Target("json", ".json", lambda form, header: emit_json(form.loss, header)),
     Target("latex", ".tex", lambda form, header: emit_latex(form.loss, header)),
 ]

@@ -26,7 +26,7 @@ from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
 from symloss.export.read import read_export
 from symloss.export.targets import target_named
-from symloss.records import SymbolicLoss
+from symloss.records import Kind, SymbolicLoss
 from symloss.workers import one_thread
 
 TIME_LIMIT = 120.0
@@ -38,14 +38,21 @@ MEMORY_LIMIT = 8 * 2**30
 
 @dataclass(frozen=True)
 class Errors:
-    """The worst differences found in one precision."""
+    """The worst differences found in one precision; none of the gradient where there is none."""
 
     dtype: str
     tolerance: float
     value_absolute: float = 0.0
     value_relative: float = 0.0
-    gradient_absolute: float = 0.0
-    gradient_relative: float = 0.0
+    gradient_absolute: float | None = None
+    gradient_relative: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        value = f"{self.dtype}: value {_bound(self.value_relative, self.tolerance)}"
+        if self.gradient_relative is None:
+            return value
+        return f"{value}, gradient {_bound(self.gradient_relative, self.tolerance)}"
 
 
 @dataclass(frozen=True)
@@ -62,11 +69,7 @@ class Verification:
     @property
     def verdict(self) -> str:
         """One sentence, the same on every machine that rounds a little differently."""
-        found = "; ".join(
-            f"{e.dtype}: value {_bound(e.value_relative, e.tolerance)}, "
-            f"gradient {_bound(e.gradient_relative, e.tolerance)}"
-            for e in self.errors
-        )
+        found = "; ".join(error.sentence for error in self.errors)
         return (
             f"executed on its own at {self.points} points (ordinary, extreme, ties) and equal to symloss's "
             f"evaluation of this formula, worst relative errors {found}"
@@ -129,9 +132,40 @@ def verify_codes(
 def verify_file(path: Path) -> Verification:
     """Execute an exported file and compare it with the formula that it states. Raises ExportError."""
     found = read_export(path)
+    if found.model is not None:
+        return verify_onnx(found.loss, model=found.model)[1]
     if not target_named(found.format or "torch").dtypes:
         raise ExportError(f"{path} states a loss and has no code that could be executed")
     return verify_code(found.loss, found.text, found.format or "torch")
+
+
+def verify_onnx(
+    loss: SymbolicLoss, text: str = "", model: bytes | None = None, time_limit: float = TIME_LIMIT
+) -> tuple[bytes, Verification]:
+    """Make an ONNX model of a PyTorch file's text, or take `model`; run it and compare its values.
+
+    Raises ExportError for the first difference. An ONNX model has no gradient, and takes class ids where a
+    loss takes classes.
+    """
+    hard = [
+        check
+        for check in checks(loss, ("float32",))
+        if len(check.batch.outputs) > 1
+        and (loss.kind is not Kind.MULTICLASS or np.issubdtype(check.batch.labels.dtype, np.integer))
+    ]
+    (found,) = execute([Job(text, "onnx", inputs_of(hard), model)], time_limit, MEMORY_LIMIT)
+    with one_thread():
+        pairs = [(check.batch, check.dtype) for check in hard]
+        scales = expected.scales(loss, pairs, shaken=True)
+        worst = {"value_absolute": 0.0, "value_relative": 0.0}
+        for i, (check, scale) in enumerate(zip(hard, scales, strict=True)):
+            values, slopes = expected.expected(loss, check.batch, torch.float32)
+            value, _ = expected.reduced(values, slopes, loss.reduction)
+            shrink = values.size if loss.reduction == "mean" else 1
+            size = scale.value if loss.reduction == "none" else scale.value.sum() / shrink
+            _note(worst, "value", "onnx", check, loss.reduction, value, found.get(f"value_{i}"), size)
+    points = sum(len(check.batch.outputs) for check in hard)
+    return found["model"], Verification("onnx", points, (Errors("float32", TOLERANCES["float32"], **worst),))
 
 
 def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
@@ -144,11 +178,12 @@ def inputs_of(wanted: Sequence[Check]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Job:
-    """A text to execute, the target whose language it is in, and the arrays that `runner` reads."""
+    """A text (or an ONNX model) to execute, its target, and the arrays that `runner` reads."""
 
     text: str
     target: str
     inputs: Mapping[str, Any]
+    model: bytes | None = None
 
 
 def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[dict[str, Any]]:
@@ -160,6 +195,8 @@ def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[d
             (folder / "exported.txt").write_text(job.text, encoding="utf-8")
             (folder / "target.txt").write_text(job.target, encoding="utf-8")
             np.savez(folder / "inputs.npz", **job.inputs)
+            if job.model is not None:
+                (folder / "model.onnx").write_bytes(job.model)
         libraries = [
             _folder_of(name) for name in ("numpy", *(target_named(job.target).library for job in jobs))
         ]
@@ -183,12 +220,15 @@ def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[d
             lines = done.stderr.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"exit status {done.returncode}"
             raise ExportError(f"the exported {names} code cannot be run by itself: {reason}")
-        return [_arrays(path) for path in found]
+        return [_result(path.parent) for path in found]
 
 
-def _arrays(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+def _result(folder: Path) -> dict[str, Any]:
+    """The arrays that were written, and the model if one was made."""
+    with np.load(folder / "results.npz", allow_pickle=False) as arrays:
+        found = dict(arrays)
+    model = folder / "model.onnx"
+    return {**found, "model": model.read_bytes()} if model.exists() else found
 
 
 def _folder_of(library: str) -> str:
@@ -223,7 +263,6 @@ def _compare(
     worst: dict[str, dict[str, float]] = {check.dtype: {} for check in wanted}
     for i, (check, scale) in enumerate(zip(wanted, scales, strict=True)):
         dtype: torch.dtype = getattr(torch, check.dtype)
-        tolerance = TOLERANCES[check.dtype]
         values, slopes = expected.expected(loss, check.batch, dtype)
         for reduction in runner.REDUCTIONS:
             value, gradient = expected.reduced(values, slopes, reduction)
@@ -234,18 +273,32 @@ def _compare(
                 ("gradient", gradient, scale.gradient / shrink),
             ]:
                 found = results.get(f"{name}_{i}_{reduction}")
-                absolute, relative, where = _difference(right, found, size)
-                if not relative <= tolerance:
-                    raise ExportError(
-                        f"the exported {target} code differs from the loss that the search used: its {name} "
-                        f"{where} ({check.batch.name} inputs, {check.dtype}, reduction {reduction}; "
-                        f"relative error {relative:.1e}, allowed {tolerance:.0e})"
-                    )
-                own = worst[check.dtype]
-                own[f"{name}_absolute"] = max(own.get(f"{name}_absolute", 0.0), absolute)
-                own[f"{name}_relative"] = max(own.get(f"{name}_relative", 0.0), relative)
+                _note(worst[check.dtype], name, target, check, reduction, right, found, size)
     points = sum(len(check.batch.outputs) for check in wanted)
     return Verification(target, points, tuple(Errors(d, TOLERANCES[d], **e) for d, e in worst.items()))
+
+
+def _note(
+    worst: dict[str, float],
+    name: str,
+    target: str,
+    check: Check,
+    reduction: str,
+    right: Any,
+    found: Any,
+    size: Any,
+) -> None:
+    """Keep the worst difference so far. Raises ExportError if one is too large."""
+    tolerance = TOLERANCES[check.dtype]
+    absolute, relative, where = _difference(right, found, size)
+    if not relative <= tolerance:
+        raise ExportError(
+            f"the exported {target} code differs from the loss that the search used: its {name} "
+            f"{where} ({check.batch.name} inputs, {check.dtype}, reduction {reduction}; "
+            f"relative error {relative:.1e}, allowed {tolerance:.0e})"
+        )
+    for kind, error in (("absolute", absolute), ("relative", relative)):
+        worst[f"{name}_{kind}"] = max(worst.get(f"{name}_{kind}", 0.0), error)
 
 
 def _difference(right: Any, found: Any, size: Any) -> tuple[float, float, str]:

@@ -14,7 +14,7 @@ from symloss.export.forms import Form, careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.rounding import Rounding, round_constants
 from symloss.export.targets import Target, target_named
-from symloss.export.verify import Verification, verify_code
+from symloss.export.verify import Verification, verify_code, verify_onnx
 from symloss.expr import unguarded
 from symloss.records import Candidate, Kind, SymbolicLoss
 
@@ -73,6 +73,8 @@ def export_code(
         loss, header = rounding.loss, replace(header, rounding=rounding.sentence)
     if not guards:
         loss, header = _without_guards(loss, header)
+    if target.binary:
+        return _onnx(loss, header, rounding)
     if not target.dtypes:
         text = target.emit(plain_form(loss), header)
         if standalone:
@@ -85,6 +87,14 @@ def export_code(
     if _code(text) != _code(target.emit(form, Header())):
         raise ExportError("the header of the exported file changes its code; this is a defect of symloss")
     return Exported(format, target.suffix, text, loss, verification, rounding)
+
+
+def _onnx(loss: SymbolicLoss, header: Header, rounding: Rounding | None) -> Exported:
+    """An ONNX model of the checked PyTorch file, itself run and compared."""
+    target = target_named("onnx")
+    form, _ = verified_form(loss, target_named("torch"))
+    model, verification = verify_onnx(loss, target.emit(form, header))
+    return Exported("onnx", target.suffix, model, loss, verification, rounding)
 
 
 def verified_form(loss: SymbolicLoss, target: Target, learnable: bool = False) -> tuple[Form, Verification]:

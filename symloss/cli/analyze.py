@@ -1,0 +1,67 @@
+"""`symloss analyze`: what a loss does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from symloss.cli.losses import loss_options
+
+
+@click.command("analyze")
+@loss_options
+@click.option(
+    "--classes",
+    type=click.IntRange(2, 100_000),
+    metavar="C",
+    help="Number of classes of a multiclass task.  [default: 10]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON instead.")
+@click.option(
+    "--figure",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw it into FILE, which ends in .png, .pdf or .svg.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
+def command(
+    source: str,
+    kind: str | None,
+    rank: int | None,
+    id_: int | None,
+    classes: int | None,
+    as_json: bool,
+    figure: Path | None,
+    overwrite: bool,
+) -> None:
+    """Explain what LOSS does in training.
+
+    LOSS is the folder of a search, an exported file, a name of the catalogue such as focal, or a formula.
+    Shown are its values and slopes, how it pushes at the start and at the end of training beside
+    cross-entropy and label smoothing, the learning rate and the label smoothing that it implies, its
+    shape, and the well-known losses nearest to it. For regression: its curve and influence.
+    """
+    from symloss.cli.losses import loaded
+    from symloss.records import Kind
+    from symloss.report.analysis import analyze
+    from symloss.report.analysis.figure import check_file, save
+
+    if figure is not None:
+        check_file(figure, overwrite)  # before seconds of work
+    found = loaded(source, kind, rank, id_)
+    if classes is not None and found.loss.kind is not Kind.MULTICLASS:
+        raise click.UsageError(f"--classes is for multiclass losses, this one is {found.loss.kind.value}")
+    analysis = analyze(found.loss, classes or 10, found.name)
+    if figure is not None:
+        save(analysis, figure, overwrite)
+        click.echo(f"wrote {figure}", err=True)
+    if as_json:
+        click.echo(json.dumps(analysis.as_json(), indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    from symloss.report.analysis.text import as_text
+
+    Console(highlight=False).print(as_text(analysis))
