@@ -114,7 +114,7 @@ def _drawn(svg: str) -> str:
 
 
 def add(folder: Path, name: str, loss: SymbolicLoss, header: Header) -> None:
-    """State a discovered loss in the folder; `write_gallery` writes the rest. The header says how it was found."""
+    """State a discovered loss in the folder; `write_gallery` writes the rest."""
     if not header.found_by:
         raise ExportError("a discovered loss of the gallery states the command that found it")
     text = TARGETS["json"].emit(plain_form(loss), header)
@@ -128,8 +128,7 @@ def index(chosen: Sequence[Entry]) -> str:
     """The table of contents, as Markdown."""
     discovered = [_row(entry) for entry in chosen if entry.discovered]
     known = [_row(entry) for entry in chosen if not entry.discovered]
-    text = _INDEX.format(discovered="\n".join(discovered), known="\n".join(known))
-    return text.lstrip()
+    return _INDEX.format(discovered="\n".join(discovered), known="\n".join(known)).lstrip()
 
 
 _HEAD = "| loss | formula | files | |\n|---|---|---|---|"

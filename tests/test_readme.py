@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from documents import TOP, blocks, run
 
 from symloss.expr import OPERATORS
 from symloss.grammar import parse_grammar
 
-TOP = Path(__file__).resolve().parent.parent
 README = (TOP / "README.md").read_text(encoding="utf-8")
 
 # Smaller than the defaults, so that the README's commands take seconds here.
@@ -30,22 +28,9 @@ seeds = 2
 """
 
 
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
 def shell_lines() -> list[str]:
     found = [line for block in blocks(README, "sh") for line in block.splitlines()]
     return [line.split("  #")[0].strip() for line in found if line.strip()]
-
-
-def run(command: list[str], folder: Path) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(TOP)}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -43,11 +43,12 @@ def emit_torch(form: Form, header: Header) -> str:
     """The file's text. Raises ExportError if a part made of constants alone is not finite."""
     definitions = _definitions(form)
     if form.tunable:
-        definitions.insert(0, f"CONSTANTS = ({''.join(f'{c!r}, ' for c in form.constants)})\n")
+        definitions.insert(0, f"CONSTANTS = {form.constants!r}\n")
     definitions.append(MODULE_TUNABLE[form.loss.kind] if form.tunable else MODULE[form.loss.kind])
     default = f'reduction: str = "{form.loss.reduction}"'
     code = "\n\n".join(definitions).replace('reduction: str = "mean"', default)
-    imports = ["import torch", "from torch import Tensor, nn"]
+    imports = ["from typing import Any\n"] if ": Any" in code else []
+    imports += ["import torch", "from torch import Tensor, nn"]
     imports += ["from torch.nn import functional"] if re.search(r"(?<!nn\.)functional\.", code) else []
     top = python_docstring(described(form, header, "torch"))
     return f"{top}\n\n{chr(10).join(imports)}\n\n\n{code}"
@@ -91,7 +92,7 @@ def _unpacked(form: Form, *results: Node) -> list[str]:
     if not form.tunable or not form.constants:
         return []
     names = ", ".join(f"c{i + 1}" for i in range(len(form.constants)))
-    return [f"({names},) = constants.to(input.dtype)"]
+    return [f"{names}{',' * (len(form.constants) == 1)} = constants.to(input.dtype)"]
 
 
 def _parameters(form: Form) -> str:

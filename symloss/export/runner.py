@@ -34,7 +34,9 @@ def run_torch(exported: Any, outputs: Any, labels: Any, reduction: str) -> tuple
     value = exported.Loss(reduction=reduction)(leaf, target)
     value.sum().backward()
     assert leaf.grad is not None
-    constants = [torch.tensor(exported.CONSTANTS)] if hasattr(exported, "CONSTANTS") else []
+    constants = (
+        [torch.tensor(exported.CONSTANTS, dtype=torch.float64)] if hasattr(exported, "CONSTANTS") else []
+    )
     again = exported.loss(leaf, target, *constants, reduction=reduction)
     if not torch.equal(torch.nan_to_num(again), torch.nan_to_num(value)):
         raise ValueError("the class Loss and the function loss differ")

@@ -2,77 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+
+from symloss.losses import pieces
 from symloss.records import Kind
 
-TRUE_CLASS = '''\
-class _TrueClass(torch.autograd.Function):
-    """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes."""
-
-    @staticmethod
-    def forward(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Tensor, Tensor, Tensor]:
-        powers = input.scatter(dim, index, -torch.inf) if others else input
-        highest = powers.amax(dim, keepdim=True)
-        powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
-        total = powers.sum(dim, keepdim=True)
-        return input.gather(dim, index) - highest - total.log(), powers, total
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        input, index, ctx.dim, ctx.others = inputs
-        ctx.powers, total = output[1:]
-        ctx.save_for_backward(input, index, total)
-        ctx.mark_non_differentiable(ctx.powers, total)
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx, slope: Tensor, *_: None) -> tuple[Tensor, None, None, None]:
-        input, index, total = ctx.saved_tensors
-        powers, ctx.powers = ctx.powers, None
-        if powers is None or torch.is_grad_enabled():  # a second pass, or second derivatives
-            masked = input.scatter(ctx.dim, index, -torch.inf) if ctx.others else input
-            gradient = torch.softmax(masked, ctx.dim) * -slope
-        else:
-            gradient = powers.mul_(-slope / total)
-        return gradient.scatter_add_(ctx.dim, index, slope), None, None, None
-
-    @staticmethod
-    def vmap(info, in_dims, input, index, dim, others):
-        input, index = (
-            own.expand(info.batch_size, *own.shape) if at is None else own.movedim(at, 0)
-            for own, at in zip((input, index), in_dims)
-        )
-        return _TrueClass.apply(input, index, dim + 1, others), (0, 0, 0)
-'''
-
-LOG_P = '''\
-def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The logarithm of the true class's probability."""
-    if input.numel() < 2**17 or torch.compiler.is_compiling():
-        return torch.log_softmax(input, dim).gather(dim, index)
-    return _TrueClass.apply(input, index, dim, False)[0]
-'''
-
-MARGIN = '''\
-def _margin(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """log p - log(1 - p) of the true class, exact also where p rounds to 0 or 1."""
-    if not torch.compiler.is_compiling():
-        return _TrueClass.apply(input, index, dim, True)[0]
-    others = input.scatter(dim, index, -torch.inf)
-    highest = others.amax(dim, keepdim=True).detach()
-    return input.gather(dim, index) - highest - (others - highest).logsumexp(dim, keepdim=True)
-'''
-
-COMPLEMENT = '''\
-def _log_complement(input: Tensor, dim: int) -> Tensor:
-    """log(1 - p) for every class, exact also where p rounds to 1."""
-    top = input.argmax(dim, keepdim=True)
-    p = torch.softmax(input, dim).scatter(dim, top, 0.0)
-    others = input.scatter(dim, top, -torch.inf)
-    highest = others.amax(dim, keepdim=True).detach()
-    total = (others - highest).logsumexp(dim, keepdim=True) + highest
-    rest = functional.logsigmoid(total - input.gather(dim, top))
-    return torch.log1p(-p).scatter(dim, top, rest)
-'''
+TRUE_CLASS, LOG_P, MARGIN, COMPLEMENT, _WIDE = (
+    inspect.getsource(own)
+    for own in (pieces._TrueClass, pieces._log_p, pieces._margin, pieces._log_complement, pieces._wide)
+)
 
 CONVENTIONS = '''\
 def loss(
@@ -109,30 +47,7 @@ def loss(
     return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
 '''
 
-_WIDE = '''\
-def _wide(input: Tensor) -> Tensor:
-    """Half precision in single precision, in which losses are computed under autocast."""
-    return input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-'''
-
-REDUCED = f'''\
-{_WIDE}
-
-def _weighted(terms: Tensor, weight: Tensor | None, dim: int) -> Tensor:
-    """The classes' terms times their weights."""
-    if weight is None:
-        return terms
-    return terms * weight.to(terms.dtype).reshape(-1, *[1] * (terms.dim() - dim - 1))
-
-
-def _reduced(values: Tensor, share: Tensor | int, reduction: str) -> Tensor:
-    """All values, their sum, or their sum divided by `share`."""
-    if reduction == "none":
-        return values
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    return values.sum() / share if reduction == "mean" else values.sum()
-'''
+REDUCED = "\n\n".join(inspect.getsource(own) for own in (pieces._wide, pieces._weighted, pieces._reduced))
 
 _SUMMARY = """\
     if reduction == "none":
@@ -219,14 +134,18 @@ class Loss(nn.Module):
     weight: Tensor | None{declared}
 
     def __init__(
-        self, weight: Tensor | None = None, *, {options}reduction: str = "mean"{flag}
-    ) -> None:
+        self,
+        weight: Tensor | None = None,
+        *,
+{options}        reduction: str = "mean",
+{flag}    ) -> None:
         super().__init__()
         self.register_buffer("weight", weight)
 {setup}        self.reduction = reduction
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return loss(input, target, {constants}self.weight, {passed}reduction=self.reduction)
+        options = {{{passed}"reduction": self.reduction}}
+        return loss(input, target, {constants}self.weight, **options)
 '''
 
 
@@ -239,11 +158,11 @@ def _module(kind: Kind, tunable: bool) -> str:
     return _MODULE.format(
         doc=". Its constants can be trained.\n\n    learnable: whether they are.\n    " if tunable else ".",
         declared="",
-        options="ignore_index: int = -100, " if classes else "",
-        flag=", learnable: bool = True" if tunable else "",
+        options="        ignore_index: int = -100,\n" if classes else "",
+        flag="        learnable: bool = True,\n" if tunable else "",
         setup=setup,
         constants="self.constants, " if tunable else "",
-        passed="ignore_index=self.ignore_index, " if classes else "",
+        passed='"ignore_index": self.ignore_index, ' if classes else "",
     )
 
 
