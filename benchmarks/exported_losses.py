@@ -1,0 +1,209 @@
+"""Exported losses against torch's own: time and memory of a forward and a backward pass.
+
+    python -m benchmarks.exported_losses            # a few minutes; writes docs/export-speed.md
+    python -m benchmarks.exported_losses --quick    # a few seconds; prints
+
+Every loss is timed in turn, many times over, so that a slow moment of the machine hits all of them; reported
+are ratios of medians. Nothing else should be running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.machine import machine
+from benchmarks.measure import interleaved, wait, with_peak_memory
+from symloss.export import Header
+from symloss.export.forms import careful_form
+from symloss.export.read import read_export
+from symloss.export.runner import load
+from symloss.export.targets import TARGETS
+from symloss.losses.catalogue import CATALOGUE
+from symloss.records import SymbolicLoss
+
+TOP = Path(__file__).resolve().parent.parent
+REPORT = TOP / "docs" / "export-speed.md"
+
+SIZES = [(10, 128), (100, 128), (1000, 128), (10_000, 128), (32_000, 64), (128_000, 16)]
+"""Classes and samples of a batch."""
+
+SECONDS = 4.0
+"""About how long each loss is timed at each size."""
+
+CROSS_ENTROPY, SMOOTHING = "torch cross_entropy", "torch cross_entropy, label_smoothing=0.1"
+EXPORTED = ["cross-entropy", "sparse-lsr", "generalised-cross-entropy", "focal", "brier"]
+DISCOVERED = "digits_label_noise"
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def exported(loss: SymbolicLoss) -> LossFunction:
+    """The function of the exported PyTorch file."""
+    function: LossFunction = load(TARGETS["torch"].emit(careful_form(loss), Header())).loss
+    return function
+
+
+def contestants() -> dict[str, LossFunction]:
+    """Those of torch, the exported catalogue, and a loss that a search found."""
+    found = {
+        CROSS_ENTROPY: functional.cross_entropy,
+        SMOOTHING: lambda z, y: functional.cross_entropy(z, y, label_smoothing=0.1),
+        **{name: exported(CATALOGUE[name].loss()) for name in EXPORTED},
+    }
+    return {**found, DISCOVERED: exported(read_export(TOP / "exported" / f"{DISCOVERED}.json").loss)}
+
+
+def work(loss: LossFunction, z: Tensor, y: Tensor) -> Callable[[], Any]:
+    """A forward and a backward pass to the outputs."""
+
+    def run() -> None:
+        leaf = z.detach().requires_grad_()
+        loss(leaf, y).backward()  # type: ignore[no-untyped-call]
+
+    return run
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median seconds of each contestant at a size."""
+
+    classes: int
+    batch: int
+    seconds: dict[str, float]
+
+    def ratio(self, name: str, to: str) -> float:
+        return self.seconds[name] / self.seconds[to]
+
+
+def timed(classes: int, batch: int, seconds: float, device: torch.device) -> Timing:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(batch, classes, generator=generator).to(device)
+    y = torch.randint(classes, (batch,), generator=generator).to(device)
+    works = {name: work(loss, z, y) for name, loss in contestants().items()}
+    for run in works.values():
+        for _ in range(3):
+            run()
+    wait(device)
+    trial = statistics.median(interleaved([works[SMOOTHING]], 10, device)[0])
+    repeats = max(15, min(2000, int(seconds / trial)))
+    times = interleaved(list(works.values()), repeats, device)
+    medians = [statistics.median(own) for own in times]
+    return Timing(classes, batch, dict(zip(works, medians, strict=True)))
+
+
+def memory(classes: int, batch: int) -> dict[str, float | None]:
+    """How much more memory than the logits each pass needs at most, in units of the logits' size."""
+    z, y = torch.randn(batch, classes), torch.randint(classes, (batch,))
+    size = z.numel() * 4 / 2**20
+
+    def measured(loss: LossFunction) -> float | None:
+        def once() -> float:
+            work(loss, z, y)()
+            return 0.0
+
+        grown = with_peak_memory(once)[1]
+        return None if grown is None else grown / size
+
+    return {name: measured(loss) for name, loss in contestants().items()}
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def time_table(timings: list[Timing]) -> list[str]:
+    names = [name for name in timings[0].seconds if name != CROSS_ENTROPY]
+    lines = [f"| classes x batch | {CROSS_ENTROPY} | " + " | ".join(names) + " |"]
+    lines.append("|" + "---|" * (len(names) + 2))
+    for timing in timings:
+        cells = [f"{timing.classes} x {timing.batch}", f"{timing.seconds[CROSS_ENTROPY] * 1e6:.0f} us"]
+        cells += [f"{timing.ratio(name, CROSS_ENTROPY):.2f}" for name in names]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def goals(timings: list[Timing]) -> list[str]:
+    """What is promised, and what was measured."""
+    lines = ["| | " + " | ".join(f"{t.classes}" for t in timings) + " |", "|" + "---|" * (len(timings) + 1)]
+    ratios = [f"{t.ratio('cross-entropy', CROSS_ENTROPY):.2f}" for t in timings]
+    lines.append(
+        f"| exported cross-entropy, time against torch's (goal: 1.05 at most) | {' | '.join(ratios)} |"
+    )
+    ratios = [f"{t.ratio(SMOOTHING, 'sparse-lsr'):.2f}" for t in timings]
+    lines.append(
+        f"| SparseLSR, times faster than label smoothing (goal: 1 from 1,000 classes, 1.5 from 10,000) "
+        f"| {' | '.join(ratios)} |"
+    )
+    return lines
+
+
+def memory_table(found: dict[str, float | None]) -> list[str]:
+    lines = ["| loss | memory beyond the logits, in units of their size |", "|---|---|"]
+    return lines + [f"| {name} | {'-' if own is None else f'{own:.1f}'} |" for name, own in found.items()]
+
+
+TEXT = """
+# How fast exported losses are
+
+Written by `python -m benchmarks.exported_losses`. One forward and one backward pass from logits and class
+ids, float32, mean. Time as a multiple of torch's own cross-entropy; medians of passes taken in turn.
+
+{machine}
+
+{times}
+
+{goals}
+
+cross-entropy is recognised and handed to torch. sparse-lsr, generalised-cross-entropy and focal need the true
+class alone: one function computes its log-probability or log-odds with a single buffer, which becomes the
+gradient. brier and the discovered loss have a term for every class. Below some ten thousand numbers the time
+is that of calling small operations, of which a formula has more than torch's one.
+
+Peak memory of a pass with {classes} classes and a batch of {batch}, the gradient included:
+
+{memory}
+"""
+
+
+def report(timings: list[Timing], size: tuple[int, int], device: torch.device) -> str:
+    found = memory(*size) if device.type == "cpu" else {}
+    return TEXT.format(
+        machine=machine(device),
+        times="\n".join(time_table(timings)),
+        goals="\n".join(goals(timings)),
+        classes=size[0],
+        batch=size[1],
+        memory="\n".join(memory_table(found)),
+    ).lstrip()
+
+
+MEMORY_SIZE = (32_000, 512)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="few repeats, small sizes; print and write nothing"
+    )
+    parser.add_argument("--device", default="cpu")
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    sizes = SIZES[:4] if options.quick else SIZES
+    timings = [timed(*size, 0.2 if options.quick else SECONDS, device) for size in sizes]
+    size = (1000, 512) if options.quick else MEMORY_SIZE
+    text = report(timings, size, device)
+    print(text)
+    if not options.quick:
+        REPORT.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

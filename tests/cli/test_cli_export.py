@@ -1,0 +1,105 @@
+"""Exporting by name, verifying and reading back, from the command line."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+
+import pytest
+from cli_helpers import succeed, symloss
+
+from symloss.expr import parse_expression, print_expression
+from symloss.losses.catalogue import CATALOGUE
+
+
+def test_a_loss_of_the_catalogue_is_exported_verified_and_read_back(here):
+    succeed("export focal --output focal.py")
+    text = (here / "focal.py").read_text()
+    assert "reference: Lin et al. 2017" in text
+    assert "verified: executed on its own" in text
+    assert "executed on its own" in succeed("verify focal.py")
+    assert succeed("import focal.py").strip() == print_expression(CATALOGUE["focal"].exact)
+    succeed("import focal.py --output focal.json")
+    again = succeed("export focal.json --format json")
+    assert json.loads(again)["expression"] == print_expression(CATALOGUE["focal"].exact)
+
+
+def test_a_file_that_was_changed_does_not_pass(here):
+    succeed("export mse --format numpy --output mse_numpy.py")
+    text = (here / "mse_numpy.py").read_text()
+    (here / "wrong.py").write_text(
+        text.replace("difference_1 * difference_1", "difference_1 * abs(difference_1)")
+    )
+    assert (here / "wrong.py").read_text() != text
+    refused = symloss("verify wrong.py")
+    assert refused.exit_code == 1
+    assert "differs from the loss" in refused.output
+    several = symloss("verify mse_numpy.py wrong.py")
+    assert several.exit_code == 1
+    assert "1 of 2 files did not pass" in several.output
+
+
+def test_a_formula_is_exported_for_its_kind_of_task(here):
+    text = succeed("export abs(p-y)+0.5*square(p-y) --kind regression --format numpy")
+    assert text.startswith('"""A loss function: the mean of these values')
+    assert "found by" not in text
+    assert "kind: regression" in text
+
+
+def test_guards_are_dropped_when_asked(here):
+    formula = "-(y*log(p))-0.1*y*log(1-p)"
+    kept = succeed(f"export --kind multiclass --format json -- {formula}")
+    dropped = succeed(f"export --kind multiclass --format json --guards drop -- {formula}")
+    assert "log(prediction)" in json.loads(kept)["expression"]
+    assert json.loads(dropped)["expression"].count("ln(") == 2
+    assert "left out" in json.loads(dropped)["facts"]["guards"]
+
+
+def test_trained_constants_come_back(here):
+    import torch
+
+    succeed("export y*square(0.7-p) --kind multiclass --learnable --output tuned.py")
+    torch.save({"constants": torch.tensor([0.875], dtype=torch.float64)}, here / "state.pt")
+    assert "0.875" in succeed("import tuned.py --state state.pt")
+    torch.save({"constants": torch.tensor([0.875, 1.0])}, here / "two.pt")
+    refused = symloss("import tuned.py --state two.pt")
+    assert "the formula has 1 constants, found 2" in refused.output
+
+
+def test_jax_code_is_checked_like_the_others(here):
+    pytest.importorskip("jax")
+    text = succeed("export generalised-cross-entropy --format jax")
+    assert "verified: executed on its own" in text
+    assert "float64: value under 1e-1" in text
+
+
+def test_an_onnx_model_is_made_run_and_read_back(here):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    succeed("export sparse-lsr --format onnx --output sparse.onnx")
+    assert "float32: value under 1e-5" in succeed("verify sparse.onnx")
+    assert parse_expression(succeed("import sparse.onnx").strip()) == CATALOGUE["sparse-lsr"].exact
+    (here / "junk.onnx").write_bytes(b"junk")
+    assert "is not an ONNX model" in symloss("import junk.onnx").output
+    refused = symloss("export sparse-lsr --format onnx")
+    assert refused.exit_code != 0
+    assert "give a file with --output" in refused.output
+
+
+def test_a_format_whose_library_is_missing_says_so(here, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "jax" else find(name))
+    refused = symloss("export focal --format jax")
+    assert refused.exit_code == 1
+    assert "jax is not installed; pip install jax" in refused.output
+
+
+def test_help_opens_without_torch():
+    code = (
+        "import sys; from symloss.cli.main import main\n"
+        "try: main(['export', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'sympy', 'jax'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
