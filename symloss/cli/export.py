@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     help="Round constants to N significant digits; the cost is shown.",
 )
 @click.option(
+    "--rescore",
+    is_flag=True,
+    help="With --digits: train under the rounded constants too and show the metric.",
+)
+@click.option(
     "--guards",
     type=click.Choice(["keep", "drop"]),
     default="keep",
@@ -54,6 +59,7 @@ def command(
     id_: int | None,
     format_: str,
     digits: int | None,
+    rescore: bool,
     guards: str,
     learnable: bool,
     standalone: bool,
@@ -73,6 +79,8 @@ def command(
 
     target_named(format_)  # an unknown format is refused before anything is read
     found = loaded(source, kind, rank, id_)
+    if rescore and (digits is None or found.candidate is None):
+        raise click.UsageError("--rescore is for a candidate of a search, together with --digits")
     options: dict[str, Any] = {
         "digits": digits,
         "header": found.header,
@@ -90,6 +98,10 @@ def command(
         exported = write_export(chosen, output, format_, **options, overwrite=overwrite)
         click.echo(f"wrote {output}", err=True)
     _tell(exported)
+    if rescore and found.candidate is not None:
+        from symloss.rescore import rescored
+
+        click.echo(rescored(Path(source), found.candidate, exported.loss.expression).sentence, err=True)
 
 
 def _tell(exported: Exported) -> None:

@@ -103,3 +103,13 @@ def test_help_opens_without_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_rounded_constants_are_trained_with_when_asked(finished):
+    result = symloss(f"export {finished} --format latex --digits 2 --rescore")
+    assert result.exit_code == 0
+    assert "trained again from 5 seeds at learning rate" in result.stderr
+    exact = symloss(f"export {finished} --format latex --digits 17 --rescore").stderr
+    before, after = exact.split(" is ")[1].split(" instead of ")
+    assert before == after.strip()  # nothing was rounded
+    assert "--rescore is for a candidate" in symloss("export focal --rescore --digits 2").output
