@@ -36,7 +36,7 @@ REPORT = TOP / "docs" / "export-speed.md"
 SIZES = [(10, 128), (100, 128), (1000, 128), (1000, 1024), (10_000, 128), (32_000, 64), (128_000, 16)]
 """Classes and samples of a batch."""
 
-SECONDS = 4.0
+SECONDS = 1.5
 """About how long each loss is timed at each size."""
 
 CROSS_ENTROPY, SMOOTHING = "torch cross_entropy", "torch cross_entropy, label_smoothing=0.1"

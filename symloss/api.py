@@ -131,6 +131,18 @@ class CandidateTable(Sequence[DiscoveredLoss]):
 
         return [as_row(loss.candidate) for loss in self._losses]
 
+    def to_latex(self, limit: int = 20) -> str:
+        """The best `limit` candidates as a booktabs table."""
+        from symloss.export.latex import candidates_table
+
+        return candidates_table([loss.candidate for loss in self._losses[:limit]])
+
+    def _repr_html_(self) -> str:
+        """The best candidates for a notebook, which shows the formulas in mathematics."""
+        from symloss.export.latex import candidates_html
+
+        return candidates_html([loss.candidate for loss in self._losses[:20]])
+
     def __repr__(self) -> str:
         from rich.console import Console
 

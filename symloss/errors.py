@@ -38,6 +38,10 @@ class ExportError(SymlossError):
     """A loss that cannot be exported, or whose exported code disagrees with it."""
 
 
+class ReportError(SymlossError):
+    """A figure that cannot be written."""
+
+
 class WorkerError(SymlossError):
     """A process that did part of the work and could not finish it."""
 

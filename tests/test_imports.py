@@ -72,7 +72,14 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["search", "--help"], ["resume", "--help"], ["show"], ["show", "--json"]],
+    [
+        ["--help"],
+        ["search", "--help"],
+        ["analyze", "--help"],
+        ["resume", "--help"],
+        ["show"],
+        ["show", "--json"],
+    ],
     ids=str,
 )
 def test_a_command_is_light(arguments, run):

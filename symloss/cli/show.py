@@ -17,7 +17,9 @@ import click
     "--all", "everything", is_flag=True, help="Every candidate, also those that were not trained, by id."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of all of them instead.")
-def command(run: Path, limit: int, everything: bool, as_json: bool) -> None:
+@click.option("--latex", is_flag=True, help="Print a booktabs table instead.")
+@click.option("--standalone", is_flag=True, help="With --latex: a whole document that compiles.")
+def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool, standalone: bool) -> None:
     """Show the candidates of the search in the folder RUN, best first.
 
     Fitness is the validation cost in the search, lower being better; the second look at the finalists
@@ -32,6 +34,12 @@ def command(run: Path, limit: int, everything: bool, as_json: bool) -> None:
     chosen = candidates if everything else ranked(candidates)
     if as_json:
         click.echo(json.dumps([as_row(c) for c in chosen], indent=2, allow_nan=False))
+        return
+    if latex:
+        from symloss.export.latex import candidates_table, standalone_document
+
+        table = candidates_table(ranked(candidates)[:limit])
+        click.echo(standalone_document(table) if standalone else table, nl=False)
         return
     from rich.console import Console
 

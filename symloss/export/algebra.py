@@ -59,9 +59,12 @@ class SympyVocabulary:
 def symbols_for(kind: Kind) -> dict[str, sympy.Symbol]:
     """The input symbols: probabilities are positive (the target may be 0), values are real."""
     p, y = INPUTS["prediction"].symbol, INPUTS["target"].symbol
+    classes = sympy.Symbol(INPUTS["classes"].symbol, integer=True, positive=True)
     if kind is Kind.REGRESSION:
-        return {"prediction": sympy.Symbol(p, real=True), "target": sympy.Symbol(y, real=True)}
-    return {"prediction": sympy.Symbol(p, positive=True), "target": sympy.Symbol(y, nonnegative=True)}
+        own = sympy.Symbol(p, real=True), sympy.Symbol(y, real=True)
+    else:
+        own = sympy.Symbol(p, positive=True), sympy.Symbol(y, nonnegative=True)
+    return {"prediction": own[0], "target": own[1], "classes": classes}
 
 
 def to_sympy(expr: Expr, guards: bool = False, kind: Kind = Kind.REGRESSION) -> sympy.Expr:
@@ -97,7 +100,7 @@ def _size(a: sympy.Expr, kind: Kind) -> sympy.Expr:
 
     If `a` is linear in each of p and y, its sign at the four corners of the square decides.
     """
-    p, y = symbols_for(kind).values()
+    p, y, _ = symbols_for(kind).values()
     if not a.is_polynomial(p, y) or sympy.degree(a, p) > 1 or sympy.degree(a, y) > 1:
         return sympy.Abs(a)
     corners = [a.subs({p: i, y: j}) for i in (0, 1) for j in (0, 1)]
@@ -223,18 +226,24 @@ def _points(kind: Kind) -> Iterable[tuple[float, float]]:
     return [(p, y) for p in (1e-6, 0.013, 0.21, 0.5, 0.77, 0.9999, 1.0) for y in (0.0, 0.3, 1.0)]
 
 
+CLASSES = 7.0
+"""The number of classes at which a formula that contains it is compared."""
+
+
 def same_values(loss: SymbolicLoss, algebra: sympy.Expr, tolerance: float = 1e-8) -> bool:
     """True if `algebra` has the values of the loss's formula wherever no guard is active, and is real."""
     symbols = symbols_for(loss.kind)
     compared = 0
     for p, y in _points(loss.kind):
         try:
-            right = evaluate(loss.expression, {"prediction": p, "target": y}, _UnguardedFloats(), float)
+            inputs = {"prediction": p, "target": y, "classes": CLASSES}
+            right = evaluate(loss.expression, inputs, _UnguardedFloats(), float)
         except (_GuardSeenError, ArithmeticError, ValueError):
             continue
         if not math.isfinite(right):
             continue
-        found = complex(algebra.evalf(17, subs={symbols["prediction"]: p, symbols["target"]: y}))
+        places = {symbols["prediction"]: p, symbols["target"]: y, symbols["classes"]: CLASSES}
+        found = complex(algebra.evalf(17, subs=places))
         if not abs(found - right) <= tolerance * max(1.0, abs(right)):
             return False
         compared += 1

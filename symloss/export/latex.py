@@ -6,13 +6,15 @@ SymPy's simplified form of it (see `algebra`).
 
 from __future__ import annotations
 
+import html
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from symloss.export.header import Header, guarded_operators
 from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
-from symloss.records import Kind, SymbolicLoss
+from symloss.records import Candidate, Kind, SymbolicLoss
 
 if TYPE_CHECKING:
     import sympy
@@ -21,18 +23,21 @@ DIGITS = 4
 """Significant digits of constants. The exported code has all of them."""
 
 SYMBOLS = {
-    Kind.MULTICLASS: {"prediction": "p_{ic}", "target": "y_{ic}"},
-    Kind.BINARY: {"prediction": "p_{i}", "target": "y_{i}"},
-    Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}"},
+    Kind.MULTICLASS: {"prediction": "p_{ic}", "target": "y_{ic}", "classes": "C"},
+    Kind.BINARY: {"prediction": "p_{i}", "target": "y_{i}", "classes": "C"},
+    Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}", "classes": "C"},
 }
+
+WIDTH = 95
+"""About how many characters fit on a line of an article; longer formulas are broken."""
 
 _WHERE = {
     Kind.MULTICLASS: "$p_{ic}$ is the predicted probability of class $c$ for sample $i$ (softmax of the "
     "network's outputs) and $y_{ic}$ is $1$ for its true class and $0$ for the others",
     Kind.BINARY: "$p_{i}$ is the predicted probability for sample $i$ (sigmoid of the network's output) "
     "and $y_{i}$ is $0$ or $1$",
-    Kind.REGRESSION: r"$\hat{y}_{i}$ is the prediction for sample $i$ and $y_{i}$ its true value (summed "
-    "over outputs if there are several)",
+    Kind.REGRESSION: r"$\hat{y}_{i}$ is the prediction for sample $i$ and $y_{i}$ its true value (every "
+    "output counts as a sample of its own)",
 }
 
 
@@ -43,7 +48,112 @@ def emit_latex(loss: SymbolicLoss, header: Header) -> str:
         rf"${row.latex.format('a', 'b')}$ stands for {_words(row.meaning)}" for row in guarded_operators(loss)
     ]
     where = ", and ".join([_WHERE[loss.kind], "; ".join(meanings)] if meanings else [_WHERE[loss.kind]])
-    return f"{comments}\\[\n  {display(loss)}\n\\]\nwhere {where}.\n"
+    return f"{comments}{equation(display(loss))}\nwhere {where}.\n"
+
+
+def equation(formula: str) -> str:
+    """A display equation, broken over lines before a sum's terms where it is too long for one."""
+    lines = broken(formula)
+    if len(lines) == 1:
+        return f"\\[\n  {formula}\n\\]"
+    body = " \\\\\n".join(f"  {line}" for line in lines)
+    return f"\\begin{{multline*}}\n{body}\n\\end{{multline*}}"
+
+
+_PIECES = re.compile(r"\\left\\?.|\\right\\?.|\\[A-Za-z]+|\\.|.", re.S)
+
+
+def broken(formula: str, width: int = WIDTH) -> list[str]:
+    """`formula` on lines of about `width` characters, broken before + and - outside of inner brackets.
+
+    Brackets that are open at a break cannot stretch, so the outermost ones get a fixed size then.
+    """
+    pieces = _PIECES.findall(formula)
+    lines, line, start = [], "", 0
+    for number in _breaks(pieces):
+        part = "".join(pieces[start:number])
+        if line and _ink(line + part) > width:
+            lines.append(line.strip())
+            line = ""
+        line += part
+        start = number
+    rest = "".join(pieces[start:])
+    if line and _ink(line + rest) > width:
+        lines.append(line.strip())
+        line = ""
+    lines.append((line + rest).strip())
+    if len(lines) == 1:
+        return lines
+    return [_with_fixed_brackets(line) for line in lines]
+
+
+def _breaks(pieces: list[str]) -> list[int]:
+    """Positions of + and - that stand in no braces, and in one pair of stretching brackets at most."""
+    found, braces, brackets = [], 0, 0
+    for number, piece in enumerate(pieces):
+        braces += (piece == "{") - (piece == "}")
+        brackets += piece.startswith("\\left") - piece.startswith("\\right")
+        before = "".join(pieces[:number]).rstrip()
+        if piece in "+-" and not braces and brackets <= 1 and before[-1:] not in ("(", "=", "[", "|", ""):
+            found.append(number)
+    return found
+
+
+def _with_fixed_brackets(line: str) -> str:
+    """`line` with those of its brackets that have no partner in it at a fixed size."""
+    pieces = _PIECES.findall(line)
+    open_ones: list[int] = []
+    alone: list[int] = []
+    for number, piece in enumerate(pieces):
+        if piece.startswith("\\left"):
+            open_ones.append(number)
+        elif piece.startswith("\\right"):
+            if open_ones:
+                open_ones.pop()
+            else:
+                alone.append(number)
+    for number in [*alone, *open_ones]:
+        pieces[number] = pieces[number].replace("\\left", "\\Bigl").replace("\\right", "\\Bigr")
+    return "".join(pieces)
+
+
+_DOCUMENT = r"""\documentclass{{article}}
+\usepackage{{amsmath}}
+\usepackage{{booktabs}}
+\begin{{document}}
+{body}
+\end{{document}}
+"""
+
+
+def standalone_document(body: str) -> str:
+    """A whole document, which compiles by itself with amsmath and booktabs."""
+    return _DOCUMENT.format(body=body.rstrip("\n"))
+
+
+def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
+    """A booktabs table of candidates: rank, size, fitness and formula. Formulas are broken over lines."""
+    lines = [r"\begin{tabular}{rrrl}", r"\toprule", r"rank & size & fitness & formula \\", r"\midrule"]
+    for rank, candidate in enumerate(candidates, start=1):
+        fitness = candidate.score.fitness
+        shown = "--" if fitness is None else f"${number(fitness, digits)}$"
+        symbols = {"prediction": "p", "target": "y", "classes": "C"}
+        first, *more = broken(expression_latex(candidate.loss.expression, symbols, digits), WIDTH - 35)
+        lines.append(rf"{rank} & {candidate.size} & {shown} & ${first}$ \\")
+        lines += [rf"& & & \quad ${line}$ \\" for line in more]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
+    """The same table as HTML with formulas in LaTeX, as notebooks show it."""
+    symbols = {"prediction": "p", "target": "y", "classes": "C"}
+    rows = "".join(
+        f"<tr><td>{rank}</td><td>{own.id}</td><td>{own.size}</td><td>{own.score.fitness:.{digits}g}</td>"
+        f"<td>${html.escape(expression_latex(own.loss.expression, symbols, digits))}$</td></tr>"
+        for rank, own in enumerate(candidates, start=1)
+    )
+    head = "".join(f"<th>{name}</th>" for name in ("rank", "id", "size", "fitness", "formula"))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
 def display(loss: SymbolicLoss, digits: int = DIGITS) -> str:
@@ -134,7 +244,7 @@ def sympy_latex(expr: sympy.Expr, kind: Kind, digits: int = DIGITS) -> str:
         def _print_Symbol(self, symbol: Any, style: str = "plain") -> str:  # noqa: N802
             return names[symbol.name]
 
-    names = {"p": SYMBOLS[kind]["prediction"], "y": SYMBOLS[kind]["target"]}
+    names = {"p": SYMBOLS[kind]["prediction"], "y": SYMBOLS[kind]["target"], "C": "C"}
     return str(Printer({"mul_symbol": r" \, "}).doprint(expr))
 
 
