@@ -132,7 +132,8 @@ def time_table(timings: list[Timing]) -> list[str]:
 
 def goals(timings: list[Timing]) -> list[str]:
     """What is promised, and what was measured."""
-    lines = ["| | " + " | ".join(f"{t.classes} x {t.batch}" for t in timings) + " |", "|" + "---|" * (len(timings) + 1)]
+    sizes = [f"{t.classes} x {t.batch}" for t in timings]
+    lines = ["| | " + " | ".join(sizes) + " |", "|" + "---|" * (len(timings) + 1)]
     ratios = [f"{t.ratio('cross-entropy', CROSS_ENTROPY):.2f}" for t in timings]
     lines.append(
         f"| exported cross-entropy, time against torch's (goal: 1.05 at most) | {' | '.join(ratios)} |"

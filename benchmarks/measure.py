@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import random
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -31,11 +32,17 @@ def seconds(work: Callable[[], Any], device: torch.device) -> float:
 
 
 def interleaved(works: Sequence[Callable[[], Any]], repeats: int, device: torch.device) -> list[list[float]]:
-    """Times of each work, taken in turn so that a slow moment of the machine hits all of them."""
+    """Times of each work, taken in turn so that a slow moment of the machine hits all of them.
+
+    The order changes every time: what a work leaves behind (memory, caches) is met by all the others.
+    """
     times: list[list[float]] = [[] for _ in works]
+    order = list(range(len(works)))
+    shuffler = random.Random(0)
     for _ in range(repeats):
-        for own, work in zip(times, works, strict=True):
-            own.append(seconds(work, device))
+        shuffler.shuffle(order)
+        for place in order:
+            times[place].append(seconds(works[place], device))
     return times
 
 

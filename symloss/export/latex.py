@@ -28,7 +28,7 @@ SYMBOLS = {
     Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}", "classes": "C"},
 }
 
-WIDTH = 95
+WIDTH = 64
 """About how many characters fit on a line of an article; longer formulas are broken."""
 
 _WHERE = {
@@ -72,13 +72,13 @@ def broken(formula: str, width: int = WIDTH) -> list[str]:
     lines, line, start = [], "", 0
     for number in _breaks(pieces):
         part = "".join(pieces[start:number])
-        if line and _ink(line + part) > width:
+        if line and _length(line + part) > width:
             lines.append(line.strip())
             line = ""
         line += part
         start = number
     rest = "".join(pieces[start:])
-    if line and _ink(line + rest) > width:
+    if line and _length(line + rest) > width:
         lines.append(line.strip())
         line = ""
     lines.append((line + rest).strip())
@@ -182,6 +182,12 @@ def formula(loss: SymbolicLoss, digits: int = DIGITS) -> str:
     plain = expression_latex(loss.expression, SYMBOLS[loss.kind], digits)
     shorter = sympy_latex(simplified(loss), loss.kind, digits)
     return min(shorter, plain, key=_ink)
+
+
+def _length(latex: str) -> int:
+    """About how many characters wide a formula is."""
+    shown = re.sub(r"\\(left|right|hat|operatorname|,|frac|quad)|_{[^{}]*}|[{}^\\ ]", "", latex)
+    return len(shown) + 3 * len(re.findall(r" [+-] ", latex)) - 2 * latex.count("\\sum")
 
 
 def _ink(latex: str) -> int:

@@ -104,6 +104,8 @@ def test_sympy_has_the_values_of_every_operator(name, kind):
     for guards in (False, True):
         form = to_sympy(expression, guards=guards, kind=kind)
         for p, y in points(kind):
+            if OPERATORS[name].partial and p <= y:
+                continue
             right = evaluate(expression, {"prediction": p, "target": y}, FLOATS, float)
             found = form.evalf(17, subs={symbols["prediction"]: p, symbols["target"]: y})
             assert float(found) == pytest.approx(right, rel=1e-12)
@@ -121,7 +123,7 @@ def test_guards_are_part_of_the_form_that_has_them():
 
 def test_simplification_finds_a_shorter_form_with_the_same_values():
     loss = SymbolicLoss(parse_expression("square(sin(p)) + square(cos(p)) + p - p + y * p"), Kind.REGRESSION)
-    p, y = symbols_for(Kind.REGRESSION).values()
+    p, y, _ = symbols_for(Kind.REGRESSION).values()
     assert simplified(loss) == p * y + 1
 
 
@@ -150,7 +152,7 @@ def test_a_wrong_simplification_is_not_accepted(wrong, monkeypatch):
 
 def test_comparison_notices_a_small_difference():
     loss = SymbolicLoss(parse_expression("0.5 * p + y"), Kind.REGRESSION)
-    p, y = symbols_for(Kind.REGRESSION).values()
+    p, y, _ = symbols_for(Kind.REGRESSION).values()
     assert same_values(loss, p / 2 + y)
     assert not same_values(loss, p / 2 + y + 1e-6)
     assert not same_values(loss, p / 2 + y + 1j)

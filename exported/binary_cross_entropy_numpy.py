@@ -1,0 +1,66 @@
+"""binary-cross-entropy: the mean of these values
+
+    -(y * ln(p)) - (1 - y) * ln(1 - p)
+
+where p = sigmoid(output), y = 1 or 0.
+
+format: numpy
+kind: binary
+reduction: mean
+expression: -(target * ln(prediction)) - (1.0 - target) * ln(1.0 - prediction)
+reference: standard
+symloss: 0.1.0
+verified: executed on its own at 56 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-11, gradient under
+    1e-11
+"""
+
+import numpy as np
+
+
+def _sigmoid(x):
+    """1 / (1 + exp(-x)), which never overflows since its exponent is never positive."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0.0, 1.0, small) / (1.0 + small)
+
+
+def _log_sigmoid(x):
+    """log(1 / (1 + exp(-x)))."""
+    return -np.logaddexp(0.0, -x)
+
+
+def _prepared(outputs, target):
+    """Outputs and target of one shape."""
+    outputs = np.asarray(outputs, dtype=float)
+    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+
+
+def _check(reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+
+
+def loss(outputs, target, reduction="mean"):
+    """The loss of a batch, computed in float64.
+
+    outputs: raw outputs of the network, of any shape.
+    target:  0 or 1 (or a probability) for each of them.
+    reduction: "mean" or "sum" of all values, or "none".
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    values = -(target * _log_sigmoid(outputs)) - (1.0 - target) * _log_sigmoid(-outputs)
+    values = values + np.zeros_like(outputs)
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
+def gradient(outputs, target, reduction="mean"):
+    """The derivative of `loss` by each element of `outputs`, in their shape.
+
+    For reduction "none" it is the derivative of each value on its own.
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    slopes = -(_sigmoid(-outputs) * target) - _sigmoid(outputs) * (-1.0) * (1.0 - target)
+    gradient = slopes + np.zeros_like(outputs)
+    return gradient / gradient.size if reduction == "mean" else gradient

@@ -1,0 +1,65 @@
+"""cauchy: the mean of these values
+
+    log(1 + square(p - y))
+
+where p = the predicted value, y = the true value.
+log(a) means ln(max(|a|, 1e-7)).
+
+format: numpy
+kind: regression
+reduction: mean
+expression: log(1.0 + square(prediction - target))
+reference: Black and Anandan 1996, scale 1
+symloss: 0.1.0
+verified: executed on its own at 128 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-12, gradient under
+    1e-12
+"""
+
+import numpy as np
+
+
+def _guard_slope(x):
+    """The derivative of max(|x|, 1e-07)."""
+    return np.sign(x) * (np.abs(x) > 1e-07)
+
+
+def _prepared(outputs, target):
+    """Outputs and target of one shape."""
+    outputs = np.asarray(outputs, dtype=float)
+    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+
+
+def _check(reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+
+
+def loss(outputs, target, reduction="mean"):
+    """The loss of a batch, computed in float64.
+
+    outputs: predicted values, of any shape.
+    target:  the true value of each of them.
+    reduction: "mean" or "sum" of all values, or "none".
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    difference_1 = outputs - target
+    values = np.log(np.maximum(np.abs(1.0 + difference_1 * difference_1), 1e-07))
+    values = values + np.zeros_like(outputs)
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
+def gradient(outputs, target, reduction="mean"):
+    """The derivative of `loss` by each element of `outputs`, in their shape.
+
+    For reduction "none" it is the derivative of each value on its own.
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    difference_1 = outputs - target
+    sum_1 = 1.0 + difference_1 * difference_1
+    product_1 = _guard_slope(sum_1) * (difference_1 + difference_1)
+    slopes = 1.0 / np.maximum(np.abs(sum_1), 1e-07) * product_1
+    gradient = slopes + np.zeros_like(outputs)
+    return gradient / gradient.size if reduction == "mean" else gradient

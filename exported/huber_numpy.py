@@ -1,0 +1,62 @@
+"""huber: the mean of these values
+
+    min(abs(p - y), 1) * (abs(p - y) - 0.5 * min(abs(p - y), 1))
+
+where p = the predicted value, y = the true value.
+
+format: numpy
+kind: regression
+reduction: mean
+expression: min(abs(prediction - target), 1.0) * (abs(prediction - target) - 0.5 * min(abs(prediction - target), 1.0))
+reference: Huber 1964, threshold 1
+symloss: 0.1.0
+verified: executed on its own at 128 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-12, gradient under
+    1e-12
+"""
+
+import numpy as np
+
+
+def _prepared(outputs, target):
+    """Outputs and target of one shape."""
+    outputs = np.asarray(outputs, dtype=float)
+    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+
+
+def _check(reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+
+
+def loss(outputs, target, reduction="mean"):
+    """The loss of a batch, computed in float64.
+
+    outputs: predicted values, of any shape.
+    target:  the true value of each of them.
+    reduction: "mean" or "sum" of all values, or "none".
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    abs_1 = np.abs(outputs - target)
+    minimum_1 = np.minimum(abs_1, 1.0)
+    values = minimum_1 * (abs_1 - 0.5 * minimum_1)
+    values = values + np.zeros_like(outputs)
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
+def gradient(outputs, target, reduction="mean"):
+    """The derivative of `loss` by each element of `outputs`, in their shape.
+
+    For reduction "none" it is the derivative of each value on its own.
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    difference_1 = outputs - target
+    abs_1 = np.abs(difference_1)
+    minimum_1 = np.minimum(abs_1, 1.0)
+    sign_1 = np.sign(difference_1)
+    product_1 = sign_1 * (0.5 + 0.5 * np.sign(1.0 - abs_1))
+    slopes = product_1 * (abs_1 - 0.5 * minimum_1) + (sign_1 - product_1 * 0.5) * minimum_1
+    gradient = slopes + np.zeros_like(outputs)
+    return gradient / gradient.size if reduction == "mean" else gradient

@@ -1,0 +1,55 @@
+"""mae: the mean of these values
+
+    abs(p - y)
+
+where p = the predicted value, y = the true value.
+
+format: numpy
+kind: regression
+reduction: mean
+expression: abs(prediction - target)
+reference: standard
+symloss: 0.1.0
+verified: executed on its own at 128 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-12, gradient under
+    1e-12
+"""
+
+import numpy as np
+
+
+def _prepared(outputs, target):
+    """Outputs and target of one shape."""
+    outputs = np.asarray(outputs, dtype=float)
+    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+
+
+def _check(reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+
+
+def loss(outputs, target, reduction="mean"):
+    """The loss of a batch, computed in float64.
+
+    outputs: predicted values, of any shape.
+    target:  the true value of each of them.
+    reduction: "mean" or "sum" of all values, or "none".
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    values = np.abs(outputs - target)
+    values = values + np.zeros_like(outputs)
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
+def gradient(outputs, target, reduction="mean"):
+    """The derivative of `loss` by each element of `outputs`, in their shape.
+
+    For reduction "none" it is the derivative of each value on its own.
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    slopes = np.sign(outputs - target)
+    gradient = slopes + np.zeros_like(outputs)
+    return gradient / gradient.size if reduction == "mean" else gradient

@@ -1,0 +1,75 @@
+"""tukey: the mean of these values
+
+    3.658 * (1 - (1 - min(square(0.2134 * (p - y)), 1)) * square(1 - min(square(0.2134 * (p -
+        y)), 1)))
+
+where p = the predicted value, y = the true value.
+
+format: torch
+kind: regression
+reduction: mean
+expression: 3.6582041666666667 * (1.0 - (1.0 - min(square(0.21344717182497333 * (prediction - target)), 1.0)) * square(1.0 - min(square(0.21344717182497333 * (prediction - target)), 1.0)))
+reference: Tukey's biweight, Beaton and Tukey 1974, c 4.685 for residuals of unit scale
+symloss: 0.1.0
+verified: executed on its own at 256 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-11, gradient under
+    1e-11; float32: value under 1e-5, gradient under 1e-5
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    reduction: str = "mean",
+) -> Tensor:
+    """The loss of a batch, with the conventions of torch.nn.functional.mse_loss.
+
+    input:  predicted values, of any shape.
+    target: the true value of each of them.
+    weight: a factor for each of them; "mean" divides by their sum.
+    """
+    input = _wide(input)
+    target = target.reshape(input.shape).to(input.dtype)
+    product_1 = 0.21344717182497333 * (input - target)
+    difference_1 = 1.0 - torch.minimum(product_1 * product_1, input.new_full((), 1.0))
+    values = 3.6582041666666667 * (1.0 - difference_1 * (difference_1 * difference_1))
+    if weight is not None:
+        weight = weight.expand_as(values)
+        values = values * weight
+    if reduction == "none":
+        return values
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+    if reduction == "sum":
+        return values.sum()
+    return values.mean() if weight is None else values.sum() / weight.sum()
+
+
+def _wide(input: Tensor) -> Tensor:
+    """Half precision in single precision, in which losses are computed under autocast."""
+    return input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+
+
+class Loss(nn.Module):
+    """`loss` as a module: `Loss()(input, target)`."""
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.reduction = reduction
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        options = {"reduction": self.reduction}
+        return loss(input, target, self.weight, **options)
