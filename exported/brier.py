@@ -26,6 +26,16 @@ def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
     return difference_1 * difference_1
 
 
+def _of_classes(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The loss of a sample: the term of its true class, and those of the others."""
+    p = torch.softmax(input, dim)
+    others = p * p
+    p = p.gather(dim, index)
+    negative_1 = -(1.0 - p)
+    true = negative_1 * negative_1
+    return others.scatter(dim, index, true).sum(dim)
+
+
 def loss(
     input: Tensor,
     target: Tensor,
@@ -56,8 +66,11 @@ def loss(
     if weight is not None:
         weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
         share = weights.sum()
-    hot = torch.zeros_like(input).scatter(dim, index, 1.0)
-    values = _weighted(_terms(input, hot, dim), weight, dim).sum(dim)
+    if weight is None:
+        values = _of_classes(input, index, dim)
+    else:  # every class has a term of its own
+        hot = torch.zeros_like(input).scatter(dim, index, 1.0)
+        values = _weighted(_terms(input, hot, dim), weight, dim).sum(dim)
     return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
 
 

@@ -19,7 +19,7 @@ CHECKS = [
     ["-m", "ruff", "format", "--check", "."],
     ["-m", "mypy"],
     ["-c", "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"],
-    ["-m", "pytest"],
+    ["-m", "pytest", "-n", "2"],
 ]
 
 
@@ -42,7 +42,7 @@ def main(options: list[str]) -> None:
     """All checks, the tests last; the first that fails ends it."""
     prepare()
     for check in CHECKS:
-        extra = options if check[-1] == "pytest" else []
+        extra = options if "pytest" in check else []
         if status := run(str(PYTHON), *check, *extra):
             sys.exit(status)
 

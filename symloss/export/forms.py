@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from symloss.errors import ExportError
 from symloss.export.careful import Quantity, careful_value, logistic
 from symloss.export.graph import Graph, Node, inputs_needed
-from symloss.export.sparse import OUTPUTS, classes_of, cross_entropy_scale, from_logits, sparse_form
+from symloss.export.sparse import (
+    OUTPUTS,
+    classes_of,
+    cross_entropy_scale,
+    from_logits,
+    sparse_form,
+    split_form,
+)
 from symloss.expr import constants_of, evaluate
 from symloss.records import Kind, SymbolicLoss
 
@@ -20,6 +27,8 @@ class Form:
     terms:  the elementwise loss, over these inputs: `target`, `classes`, the constants c1, c2, ... if they
             are tunable, and for several classes `p`, `log_p` and `log_rest` = log(1 - p), otherwise `input`.
     sample: a sample's whole loss from its true class, see `sparse`; None where every class must be looked at.
+    split:  where there is no such form, the terms of the true class and of any other, which have fewer
+            operations each than `terms`.
     others: whether classes that are not the true one have terms of their own in it.
     scale:  k if the loss is k times cross-entropy.
     careful: whether the rewrites of `careful` are in it.
@@ -28,6 +37,7 @@ class Form:
     loss: SymbolicLoss
     terms: Node
     sample: Node | None = None
+    split: tuple[Node, Node] | None = None
     others: bool = True
     scale: float | None = None
     careful: bool = True
@@ -79,7 +89,10 @@ def careful_form(loss: SymbolicLoss, tunable: bool = False) -> Form:
         return Form(loss, terms, tunable=tunable)
     sample, others = sparse_form(loss.expression, tunable)
     scale = None if tunable else cross_entropy_scale(loss.expression)
-    return Form(loss, terms, sample, others, scale, tunable=tunable)
+    split = split_form(loss.expression, tunable) if sample is None else None
+    if split is not None and not inputs_needed(split[1]) & OUTPUTS:
+        split = None  # nothing depends on the network unless targets are soft
+    return Form(loss, terms, sample, split, others, scale, tunable=tunable)
 
 
 def _prediction(kind: Kind, graph: Graph) -> Quantity:

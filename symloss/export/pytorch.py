@@ -75,7 +75,9 @@ def _definitions(form: Form) -> list[str]:
     parts = [_terms(form)]
     if form.sample is not None:
         parts.append(_of_true_class(form, form.sample))
-    if "_log_complement(" in parts[0]:
+    if form.split is not None:
+        parts.append(_of_classes(form, *form.split))
+    if any("_log_complement(" in part for part in parts):
         parts.insert(0, COMPLEMENT)
     needed_first = {"_log_p(": LOG_P, "_margin(": MARGIN}
     helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
@@ -141,6 +143,23 @@ def _of_true_class(input: Tensor, index: Tensor, dim: int{_parameters(form)}) ->
 {_body(lines)}'''
 
 
+def _of_classes(form: Form, true: Node, other: Node) -> str:
+    dense, own = inputs_needed(other), inputs_needed(true)
+    lines = [*_unpacked(form), *(text for name, text in _DENSE.items() if name in dense)]
+    lines += lines_for({"others": other}, LANGUAGE)
+    lines += [_DENSE["classes"]] if "classes" in own - dense else []
+    for name in ("p", "log_p", "log_rest"):
+        if name in own:
+            source = name if name in dense else _DENSE[name].partition(" = ")[2]
+            lines.append(f"{name} = {source}.gather(dim, index)")
+    lines += lines_for({"true": true}, LANGUAGE)
+    return f'''\
+def _of_classes(input: Tensor, index: Tensor, dim: int{_parameters(form)}) -> Tensor:
+    """The loss of a sample: the term of its true class, and those of the others."""
+{_body(lines)}    return others.scatter(dim, index, true).sum(dim)
+'''
+
+
 def _has_ties(result: Node) -> bool:
     """True if p is compared with something: then it must be rounded as in the search, for ties to be ties."""
     compared = {"abs", "sign", "maximum", "minimum", "guard"}
@@ -156,9 +175,11 @@ def _with_conventions(form: Form, extra: str) -> str:
     dense = f"_terms(input, hot, dim{more})"
     sparse = f"_of_true_class(input, index, dim{more}).squeeze(dim)"
     hot = "hot = torch.zeros_like(input).scatter(dim, index, 1.0)"
-    if form.sample is None:
+    if form.split is not None:
+        sparse = f"_of_classes(input, index, dim{more})"
+    if form.sample is None and form.split is None:
         lines = [hot, f"values = _weighted({dense}, weight, dim).sum(dim)"]
-    elif not form.others:
+    elif form.sample is not None and not form.others:
         lines = [f"values = {sparse}", "if weight is not None:", "    values = values * weights"]
     else:
         lines = ["if weight is None:", f"    values = {sparse}", "else:  # every class has a term of its own"]

@@ -55,6 +55,12 @@ def sparse_form(expr: Expr, tunable: bool = False) -> tuple[Node | None, bool]:
     return None, others
 
 
+def split_form(expr: Expr, tunable: bool = False) -> tuple[Node, Node]:
+    """The term of the true class and that of any other, over p, log_p and log_rest, each in its graph."""
+    true, other = (_with_target(expr, y, from_logits(Graph()), tunable).node for y in (1.0, 0.0))
+    return true, other
+
+
 def cross_entropy_scale(expr: Expr) -> float | None:
     """K if the loss is k times cross-entropy: -k y log p for every y from 0 to 1."""
     factors = []

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from symloss.expr import Expr
 from symloss.expr.fold import fold, scaled, split_factor
-from symloss.losses.entry import targets_of
+from symloss.losses.entry import averaged, targets_of
 from symloss.losses.population import Population
 from symloss.meta.lockstep import seeded_model
 from symloss.records import Kind
@@ -61,9 +61,10 @@ def spread_sample(task: Task, size: int, seed: int) -> Sample:
 def reference_gradient(sample: Sample) -> Tensor:
     """Gradient (n, outputs) of cross-entropy, or of the squared error, on `sample`."""
     predictions = {Kind.MULTICLASS: torch.softmax(sample.outputs, -1), Kind.BINARY: sample.outputs.sigmoid()}
+    share = averaged(sample.outputs, sample.kind)
     if sample.kind is Kind.REGRESSION:
-        return 2.0 * (sample.outputs - sample.targets) / len(sample.targets)
-    return (predictions[sample.kind] - sample.targets) / len(sample.targets)
+        return 2.0 * (sample.outputs - sample.targets) / share
+    return (predictions[sample.kind] - sample.targets) / share
 
 
 def typical_size(gradients: Tensor) -> Tensor:

@@ -181,9 +181,7 @@ MISTAKES = [
     mistake("export run --rank 0", "--rank", "0"),
     mistake("export run --id 99", "no scored candidate with id 99", "symloss show run"),
     mistake("export run --id 1 --rank 1", "--rank or --id"),
-    mistake(
-        "export run --format tensorflow", "unknown format 'tensorflow'", "jax, json, latex, numpy, torch"
-    ),
+    mistake("export run --format tensorflow", "unknown format 'tensorflow'", "jax, json, latex, numpy, onnx"),
     mistake("export run --digits 0", "--digits", "0"),
     mistake("export run --output full/kept.txt", "full/kept.txt exists", "overwrit"),
     mistake("export run --output full", "full is a folder"),

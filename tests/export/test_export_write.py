@@ -52,7 +52,7 @@ def test_exported_code_imports_nothing_but_its_library(format):
     tree = ast.parse(TARGETS[format].emit(careful_form(LOSS), Header()))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert imported <= {"torch", "torch.nn"} if format == "torch" else imported <= {"numpy", "math"}
+    assert imported <= {"torch", "torch.nn", "typing"} if format == "torch" else imported <= {"numpy", "math"}
 
 
 def test_constants_keep_all_their_digits():
