@@ -3,8 +3,8 @@
     python -m benchmarks.conformance                   # 3,000 formulas for PyTorch and NumPy, 200 for JAX
     python -m benchmarks.conformance --formulas 100
 
-The test suite runs a short version. Prints how many formulas were exported with care, how many as they stand, and
-each that failed; ends with status 1 if one did.
+The test suite runs a short version. Prints how many formulas were exported with care, how many as they stand,
+and each that failed; ends with status 1 if one did.
 """
 
 from __future__ import annotations
