@@ -24,9 +24,9 @@ from scipy import stats
 
 from benchmarks.machine import machine
 from symloss.config import SearchConfig
-from symloss.export import Header, write_export
-from symloss.export.targets import TARGETS
+from symloss.export import Header
 from symloss.expr import Expr, format_formula
+from symloss.gallery import add, write_gallery
 from symloss.losses.catalogue import handcrafted
 from symloss.meta.confirm import best_rate, run_trials
 from symloss.meta.settings import Training
@@ -48,6 +48,13 @@ class Case:
     title: str
     config: SearchConfig
     baselines: tuple[str, ...]
+
+    @property
+    def command(self) -> str:
+        """The same search at the command line."""
+        changed = {"--label-noise": self.config.label_noise, "--outliers": self.config.outliers}
+        options = [f" {option} {value:g}" for option, value in changed.items() if value]
+        return f"symloss search --task {self.config.task}{''.join(options)}"
 
 
 CASES = [
@@ -111,11 +118,19 @@ def paired_p(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def export(case: Case, outcome: Outcome) -> None:
-    """Write the winner of a search into exported/."""
+    """State the winner of a search in exported/; the gallery writes its other files from that."""
     best = outcome.ranked[0]
-    header = Header(task=case.title, metric=metric_of(case.config, outcome.task).name, seed=case.config.seed)
-    for name, target in TARGETS.items():
-        write_export(best, EXPORTED / f"{case.name}{target.suffix}", name, header=header, overwrite=True)
+    rate = best.confirmation.learning_rate if best.confirmation else None
+    header = Header(
+        found_by=case.command,
+        candidate=best.id,
+        task=case.title,
+        metric=metric_of(case.config, outcome.task).name,
+        fitness=best.score.fitness,
+        learning_rate=rate,
+        seed=case.config.seed,
+    )
+    add(EXPORTED, case.name, best.loss, header)
 
 
 def searched(case: Case, seeds: Sequence[int]) -> list[tuple[Outcome, float]]:
@@ -201,6 +216,7 @@ def main() -> None:
             export(case, first)
         print("\n".join(lines), flush=True)
     if keep:
+        write_gallery(EXPORTED)
         REPORT.write_text("\n".join(lines), encoding="utf-8")
 
 
