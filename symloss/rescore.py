@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from symloss.archive import RunFolder
 from symloss.errors import RunError
 from symloss.expr import Expr
@@ -49,7 +51,10 @@ def rescored(path: Path, candidate: Candidate, changed: Expr) -> Rescored:
     task = task_of(config)
     metric = metric_of(config, task)
     training = config.training
-    rate = candidate.confirmation.learning_rate if candidate.confirmation else training.learning_rate
+    rate = training.learning_rate
+    if candidate.confirmation is not None:  # as in the second look, whose learning rate goes with its steps
+        rate = candidate.confirmation.learning_rate
+        training = msgspec.structs.replace(training, steps=candidate.confirmation.steps)
     if rate is None:
         rate = calibrate(task, metric, training, config.seed).learning_rate
     seeds = [config.seed + i for i in range(max(SEEDS, training.seeds))]

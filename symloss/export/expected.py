@@ -103,7 +103,9 @@ def _negligible(dtype: str) -> float:
 
 
 def _usual(sizes: Sequence[Any]) -> float:
-    return float(np.median(np.concatenate([s.ravel() for s in sizes])))
+    """The median; where most are next to nothing, as under a function that saturates, a share of the mean."""
+    every = np.concatenate([s.ravel() for s in sizes])
+    return max(float(np.median(every)), 1e-3 * float(np.mean(every)))
 
 
 def _scale(loss: SymbolicLoss, batch: Batch, name: str, shaken: bool) -> Scale:

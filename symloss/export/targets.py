@@ -23,6 +23,7 @@ class Target:
     dtypes: precisions in which the file is executed and compared; empty for what cannot be executed.
     library: what must be installed for that.
     binary:  True for a model that is made of the text.
+    packages: what to install for that, if it is more than the library.
     """
 
     name: str
@@ -31,13 +32,21 @@ class Target:
     dtypes: tuple[str, ...] = ()
     library: str = "torch"
     binary: bool = False
+    packages: str = ""
 
 
 _ROWS = [
     Target("torch", ".py", emit_torch, ("float64", "float32")),
     Target("numpy", "_numpy.py", emit_numpy, ("float64",), library="numpy"),
     Target("jax", "_jax.py", emit_jax, ("float64", "float32"), library="jax"),
-    Target("onnx", ".onnx", emit_for_onnx, library="onnxruntime", binary=True),
+    Target(
+        "onnx",
+        ".onnx",
+        emit_for_onnx,
+        library="onnxruntime",
+        binary=True,
+        packages="onnx onnxscript onnxruntime",
+    ),
     Target("json", ".json", lambda form, header: emit_json(form.loss, header)),
     Target("latex", ".tex", lambda form, header: emit_latex(form.loss, header)),
 ]

@@ -25,7 +25,7 @@ from symloss.export import expected, runner
 from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
 from symloss.export.read import read_export
-from symloss.export.targets import target_named
+from symloss.export.targets import Target, target_named
 from symloss.records import Kind, SymbolicLoss
 from symloss.workers import one_thread
 
@@ -197,9 +197,8 @@ def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[d
             np.savez(folder / "inputs.npz", **job.inputs)
             if job.model is not None:
                 (folder / "model.onnx").write_bytes(job.model)
-        libraries = [
-            _folder_of(name) for name in ("numpy", *(target_named(job.target).library for job in jobs))
-        ]
+        targets = [target_named("numpy"), *(target_named(job.target) for job in jobs)]
+        libraries = [_folder_of(target) for target in targets]
         command = [sys.executable, "-I", runner.__file__, str(len(jobs)), str(memory_limit)]
         try:
             done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
@@ -231,13 +230,14 @@ def _result(folder: Path) -> dict[str, Any]:
     return {**found, "model": model.read_bytes()} if model.exists() else found
 
 
-def _folder_of(library: str) -> str:
-    """The folder in which a library is installed, found without importing it."""
+def _folder_of(target: Target) -> str:
+    """The folder in which a target's library is installed, found without importing it."""
+    library = target.library
     found = importlib.util.find_spec(library)
     if found is None or found.origin is None:
         raise ExportError(
-            f"code for {library} is checked by running it, and {library} is not installed; "
-            f"pip install {library}"
+            f"{target.name} code is checked by running it, and {library} is not installed; "
+            f"pip install {target.packages or library}"
         )
     return str(Path(found.origin).parents[1])
 
