@@ -31,6 +31,9 @@ from symloss.expr.primitives import EXP_LIMIT, GUARD
 LOG_GUARD = math.log(GUARD)
 TINY = math.ulp(0.0)
 
+SAFE = 1e-30
+"""A number that is not 0 in single precision either."""
+
 
 @dataclass(frozen=True, eq=False)
 class Quantity:
@@ -294,8 +297,8 @@ class CarefulVocabulary:
 
     def sign(self, value: Quantity | float, /) -> Quantity:
         a = self._quantity(value)
-        if a.low > 0.0 or a.high < 0.0:  # a positive number may round to 0, whose sign is 0 in a search
-            return known(self._graph, 1.0 if a.low > 0.0 else -1.0)
+        if a.low > SAFE or a.high < -SAFE:  # a smaller number may round to 0, whose sign is 0 in a search
+            return known(self._graph, 1.0 if a.low > SAFE else -1.0)
         return Quantity(self._graph.sign(a.node), -1.0, 1.0)
 
     def sigmoid(self, value: Quantity | float, /) -> Quantity:

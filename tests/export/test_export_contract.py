@@ -329,6 +329,37 @@ def test_the_plain_form_keeps_the_conventions_too():
     torch.testing.assert_close(plain.loss(z, y, **options), careful.loss(z, y, **options))
 
 
+POINTWISE = {
+    "inv(pow(p, exp(y)))": Kind.REGRESSION,  # the power rounds to 0, whose sign is 0
+    "sign(exp(p - 800)) + p": Kind.REGRESSION,
+    "log(1 + exp(3 * p)) - y * p": Kind.REGRESSION,
+    "abs(log(0.7 * p * (1 - p))) + y * p": Kind.BINARY,
+    "exp(-(y * log(1 - p))) - 1 + sqrt(p)": Kind.MULTICLASS,
+    "log(inv(p) * sigmoid(p)) * (y - 0.3)": Kind.MULTICLASS,
+    "max(p, 0.25) * log(1 + p) + aq(y, p)": Kind.MULTICLASS,
+}
+
+
+@pytest.mark.parametrize("text", POINTWISE)
+def test_careful_code_is_the_search_between_the_points_of_the_grid_too(text):
+    from symloss.losses.symbolic import SymbolicLossModule
+
+    kind = POINTWISE[text]
+    loss = SymbolicLoss(parse_expression(text), kind, "none")
+    generator = torch.Generator().manual_seed(7)
+    scale = 8.0 * torch.rand(2000, 1, dtype=torch.float64, generator=generator)
+    z = scale * torch.randn(2000, 4, dtype=torch.float64, generator=generator)
+    y = torch.rand(2000, 4, dtype=torch.float64, generator=generator)
+    y = y.softmax(-1) if kind is Kind.MULTICLASS else y if kind is Kind.BINARY else scale * (y - 0.5)
+    agree(
+        with_options(exported(loss).loss, y),
+        with_options(SymbolicLossModule(loss), y),
+        z,
+        rtol=1e-6,
+        atol=1e-9,
+    )
+
+
 # --- mistakes -------------------------------------------------------------------------------------
 
 
