@@ -244,6 +244,20 @@ def test_second_derivatives_are_those_of_finite_differences(name):
     assert (second * step).sum().item() == pytest.approx(expected, rel=1e-4, abs=1e-12)
 
 
+@pytest.mark.parametrize("name", ["sparse-lsr", "focal"])
+def test_a_graph_may_be_used_again_and_gradients_that_were_handed_out_stay(name):
+    """The buffer of the forward pass becomes the gradient; a second pass must not find it spent."""
+    z = torch.randn(200, 1000, dtype=torch.float64, requires_grad=True)
+    y = torch.randint(1000, (200,))
+    value = of(name).loss(z, y)
+    (first,) = torch.autograd.grad(value, z, retain_graph=True)
+    kept = first.clone()
+    for _ in range(2):
+        (again,) = torch.autograd.grad(value, z, retain_graph=True)
+        torch.testing.assert_close(again, kept)
+    assert torch.equal(first, kept)
+
+
 HALVES = [torch.float16, torch.bfloat16]
 
 
