@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
 from symloss.meta.settings import Count, Filters, Finalists, Positive, Racing, Training, Tuning
-from symloss.search.settings import Genetic
+from symloss.search.settings import Genetic, TaylorGLO
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,7 +36,7 @@ class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     model:       base model; None is the task's own choice.
     grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
     method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
-                 tuning), or "random".
+                 tuning), "taylorglo" (CMA-ES on the numbers of a polynomial), or "random".
     metric:      what is minimised on validation data: a name or a user's function; None is the task's.
     label_noise, imbalance, outliers: corruption of the training data.
     data_dir:    where data files are looked for first. data_seed: of splits and corruption.
@@ -50,7 +50,7 @@ class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     task: str = "digits"
     model: str | None = None
     grammar: str | None = None
-    method: Literal["evomal", "gp-lfl", "random"] = "evomal"
+    method: Literal["evomal", "gp-lfl", "taylorglo", "random"] = "evomal"
     metric: str | None = None
     label_noise: Fraction = 0.0
     imbalance: Annotated[float, Meta(ge=1)] = 1.0
@@ -64,6 +64,7 @@ class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     device: str = "auto"
     genetic: Genetic = Genetic()
+    taylorglo: TaylorGLO = TaylorGLO()
     training: Training = Training()
     tuning: Tuning = Tuning()
     filters: Filters = Filters()

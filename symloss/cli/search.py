@@ -20,7 +20,7 @@ _TASK_HELP = f"{', '.join(TASKS)}, or your own as file.py:function or package.mo
 @click.option(
     "--grammar", metavar="NAME|FILE", help="Which formulas may be proposed.  [default: by kind of task]"
 )
-@click.option("--method", metavar="NAME", help="evomal, gp-lfl or random.  [default: evomal]")
+@click.option("--method", metavar="NAME", help="evomal, gp-lfl, taylorglo or random.  [default: evomal]")
 @click.option(
     "--metric", metavar="NAME", help="What is minimised on validation data; or your own as file.py:function."
 )
