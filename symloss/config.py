@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
 from symloss.meta.settings import Count, Filters, Finalists, Positive, Racing, Training, Tuning
-from symloss.search.settings import Genetic
+from symloss.search.settings import Genetic, TaylorGLO
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,19 +59,20 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
 
     grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
     method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
-                 tuning), or "random".
+                 tuning), "taylorglo" (CMA-ES on the numbers of a polynomial), or "random".
     population, generations: formulas per generation, and how many generations.
     time_budget: seconds after which no new generation is started. With it, how far a search comes
                  depends on the machine; without it the same seed gives the same candidates.
     """
 
     grammar: str | None = None
-    method: Literal["evomal", "gp-lfl", "random"] = "evomal"
+    method: Literal["evomal", "gp-lfl", "taylorglo", "random"] = "evomal"
     population: Count = 24
     generations: Count = 10
     time_budget: Positive | None = None
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     genetic: Genetic = Genetic()
+    taylorglo: TaylorGLO = TaylorGLO()
     training: Training = Training()
     tuning: Tuning = Tuning()
     filters: Filters = Filters()

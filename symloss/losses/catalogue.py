@@ -199,7 +199,7 @@ def _assigned(name: str, text: str) -> dict[str, float]:
             equals = ""
         if not key.isidentifier() or not equals or key in values:
             raise ExpressionError(
-                f"parameters of '{name}' are written once each as name=number, found '{part}'"
+                f"parameters of '{name}' are written once each as name=number, found '{part.strip()}'"
             )
         values[key] = value
     return values

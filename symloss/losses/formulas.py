@@ -17,12 +17,14 @@ def power(base: str, exponent: Decimal) -> str:
 
 
 def label_smoothing(smoothing: Decimal) -> str:
+    """-sum (1 - s) y ln p + s/C ln p over classes."""
     if smoothing == 0:
         return CROSS_ENTROPY
     return f"-(({n(1 - smoothing)} * y + {n(smoothing)} * inv(C)) * ln(p))"
 
 
 def sparse_lsr(smoothing: Decimal) -> str:
+    """-(1 - s + s/C) ln p - (s - s/C) ln((1 - p)/(C - 1)) of the true class; see `SparseLSRLoss`."""
     if smoothing == 0:
         return CROSS_ENTROPY
     s, rest = n(smoothing), n(1 - smoothing)
@@ -30,18 +32,20 @@ def sparse_lsr(smoothing: Decimal) -> str:
 
 
 def absolute_cross_entropy(phi0: Decimal, phi1: Decimal) -> str:
+    """phi0 |ln(phi1 p)| of the true class, which is least at p = 1/phi1."""
     term = f"y * abs(ln({n(phi1)} * p))"
     return term if phi0 == 1 else f"{n(phi0)} * ({term})"
 
 
 def generalised_cross_entropy(q: Decimal) -> str:
+    """(1 - p^q) / q of the true class; from cross-entropy (q near 0) to 1 - p (q = 1)."""
     if q == 1:
         return "y * (1 - p)"
     return f"y * ((1 - pow(p, {n(q)})) * {n(1 / q)})"
 
 
 def symmetric_cross_entropy(alpha: Decimal, beta: Decimal) -> str:
-    """The reverse part is -beta sum p log(y) with log(0) taken as -4: 4 beta for each wrong class."""
+    """Cross-entropy times alpha, and the reverse, -beta sum p ln y with ln 0 taken as -4."""
     return f"{n(4 * beta)} * ((1 - y) * p) - {n(alpha)} * (y * ln(p))"
 
 
@@ -54,10 +58,12 @@ def taylor_cross_entropy(order: Decimal) -> str:
 
 
 def focal(gamma: Decimal) -> str:
+    """-(1 - p)^gamma ln p of the true class; cross-entropy for gamma = 0."""
     return CROSS_ENTROPY if gamma == 0 else f"-(y * ({power('1 - p', gamma)} * ln(p)))"
 
 
 def binary_focal(gamma: Decimal) -> str:
+    """`focal` of whichever of p and 1 - p should be one."""
     if gamma == 0:
         return "-(y * ln(p)) - (1 - y) * ln(1 - p)"
     one, other = power("1 - p", gamma), power("p", gamma)
@@ -65,6 +71,7 @@ def binary_focal(gamma: Decimal) -> str:
 
 
 def poly_1(epsilon: Decimal) -> str:
+    """-ln p + epsilon (1 - p) of the true class."""
     if epsilon == 0:
         return CROSS_ENTROPY
     term = "(1 - p)" if epsilon == 1 else f"{n(epsilon)} * (1 - p)"
@@ -83,9 +90,11 @@ def tukey(c: Decimal) -> str:
 
 
 def cauchy(scale: Decimal) -> str:
+    """ln(1 + (r / scale)^2)."""
     residual = "p - y" if scale == 1 else f"{n(1 / scale)} * (p - y)"
     return f"log(1 + square({residual}))"
 
 
 def quantile(level: Decimal) -> str:
+    """Weighs the residual by level where the prediction is too low, by 1 - level where it is too high."""
     return f"max({n(level)} * (y - p), {n(1 - level)} * (p - y))"

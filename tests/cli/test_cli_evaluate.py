@@ -56,7 +56,10 @@ def test_score_prints_one_number_or_json():
     [
         ([*JUDGED, "--against", "focall"], "did you mean 'focal'"),
         ([*JUDGED, "--against", "brier"], "nothing to compare"),
-        ([*JUDGED, "--set", "choosing_seed=3"], "unknown setting 'choosing_seed': did you mean 'choosing_seeds'?"),
+        (
+            [*JUDGED, "--set", "choosing_seed=3"],
+            "unknown setting 'choosing_seed': did you mean 'choosing_seeds'?",
+        ),
         ([*JUDGED, "--set", "training.learning_rate=0.1"], "every loss gets its own"),
         (["evaluate", "huber", *SMALL], "regression"),
         (["score", "brier", *SMALL, "--metrics", "x"], "No such option"),
