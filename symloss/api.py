@@ -19,6 +19,7 @@ from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
 from symloss.sources import header_of
+from symloss.tasks.names import CORRUPTIONS
 
 if TYPE_CHECKING:
     import sympy
@@ -182,9 +183,7 @@ class LossSearch:
                 raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
             task = self._task_from(x, y)
         elif task is not None:
-            self._refuse(
-                "a task is used as it is", "model", "label_noise", "imbalance", "outliers", "train_size"
-            )
+            self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size")
         self.outcome_: Outcome = start(self.config, self.out, task=task)
         found = self.outcome_.task
         header = Header(task=found.name, metric=self.config.metric or found.metric, seed=self.config.seed)
@@ -203,7 +202,8 @@ class LossSearch:
                 raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
 
     def _task_from(self, x: Any, y: Any) -> Task:
-        from symloss.tasks import Corruption, task_from_arrays
+        from symloss.run import corruption_of
+        from symloss.tasks import task_from_arrays
 
         c = self.config
         self._refuse("arrays are used whole", "train_size")
@@ -213,7 +213,7 @@ class LossSearch:
             model=c.model or "mlp",
             metric=c.metric,
             data_seed=c.data_seed,
-            corruption=Corruption(label_noise=c.label_noise, imbalance=c.imbalance, outliers=c.outliers),
+            corruption=corruption_of(c),
         )
 
 

@@ -29,40 +29,48 @@ else:
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
 
 
-class SearchConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything that decides a search.
+class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that decides what networks are trained to do, whoever trains them.
 
     task:        name of a built-in task, or a user's `path/file.py:function` or `package.module:function`.
     model:       base model; None is the task's own choice.
-    grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
-    method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
-                 tuning), or "random".
-    metric:      what is minimised on validation data: a name or a user's function; None is the task's.
-    label_noise, imbalance, outliers: corruption of the training data.
-    data_dir:    where data files are looked for first. data_seed: of splits and corruption.
+    metric:      what is measured, and minimised by a search: a name or a user's function; None is the
+                 task's.
+    label_noise, imbalance, outliers: corruption of the training data; see `tasks.Corruption`.
     train_size:  use only so many training samples.
-    population, generations: formulas per generation, and how many generations.
-    time_budget: seconds after which no new generation is started. With it, how far a search comes
-                 depends on the machine; without it the same seed gives the same candidates.
+    data_dir:    where data files are looked for first. data_seed: of splits and corruption.
     device:      "cpu", "cuda", "cuda:1", ... or "auto".
     """
 
     task: str = "digits"
     model: str | None = None
-    grammar: str | None = None
-    method: Literal["evomal", "gp-lfl", "random"] = "evomal"
     metric: str | None = None
     label_noise: Fraction = 0.0
     imbalance: Annotated[float, Meta(ge=1)] = 1.0
     outliers: Fraction = 0.0
+    train_size: Count | None = None
     data_dir: str | None = None
     data_seed: int = 0
-    train_size: Count | None = None
+    device: str = "auto"
+
+
+class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything that decides a search: a task, and what follows.
+
+    grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
+    method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
+                 tuning), or "random".
+    population, generations: formulas per generation, and how many generations.
+    time_budget: seconds after which no new generation is started. With it, how far a search comes
+                 depends on the machine; without it the same seed gives the same candidates.
+    """
+
+    grammar: str | None = None
+    method: Literal["evomal", "gp-lfl", "random"] = "evomal"
     population: Count = 24
     generations: Count = 10
     time_budget: Positive | None = None
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
-    device: str = "auto"
     genetic: Genetic = Genetic()
     training: Training = Training()
     tuning: Tuning = Tuning()

@@ -16,7 +16,7 @@ import torch
 
 from symloss import __version__
 from symloss.archive import RunFolder, SavedState
-from symloss.config import SearchConfig, to_settings
+from symloss.config import SearchConfig, TaskSettings, to_settings
 from symloss.errors import ConfigError, RunError, SymlossError, TaskError
 from symloss.grammar import Grammar, load_grammar, parse_grammar
 from symloss.meta.calibration import Calibration, calibrate
@@ -29,7 +29,7 @@ from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
 from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
-from symloss.tasks import Corruption, Metric, Task, find_metric, make_task
+from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
 
 DEFAULT_GRAMMARS = {
     Kind.MULTICLASS: "classification",
@@ -107,26 +107,28 @@ class Outcome:
         return ranked(self.candidates)
 
 
-def task_of(config: SearchConfig) -> Task:
-    """The task that a configuration describes, on its device."""
-    corruption = Corruption(
-        label_noise=config.label_noise, imbalance=config.imbalance, outliers=config.outliers
-    )
+def task_of(settings: TaskSettings) -> Task:
+    """The task that settings describe, on its device."""
     task = make_task(
-        config.task,
-        model=config.model,
-        corruption=corruption,
-        metric=config.metric if config.metric and ":" not in config.metric else None,
-        data_dir=config.data_dir,
-        data_seed=config.data_seed,
-        train_size=config.train_size,
+        settings.task,
+        model=settings.model,
+        corruption=corruption_of(settings),
+        metric=settings.metric if settings.metric and ":" not in settings.metric else None,
+        data_dir=settings.data_dir,
+        data_seed=settings.data_seed,
+        train_size=settings.train_size,
     )
-    return task.to(device_of(config.device))
+    return task.to(device_of(settings.device))
 
 
-def metric_of(config: SearchConfig, task: Task) -> Metric:
-    """What the search minimises: the configured metric, or the task's own."""
-    return find_metric(config.metric or task.metric, task.kind)
+def corruption_of(settings: TaskSettings) -> Corruption:
+    """How settings damage the training data: each field of `Corruption` is a setting of the same name."""
+    return Corruption(**{name: getattr(settings, name) for name in CORRUPTIONS})
+
+
+def metric_of(settings: TaskSettings, task: Task) -> Metric:
+    """What is measured, and minimised by a search: the configured metric, or the task's own."""
+    return find_metric(settings.metric or task.metric, task.kind)
 
 
 def check_metric(metric: Metric, task: Task, seed: int) -> None:

@@ -7,39 +7,19 @@ from typing import Any
 
 import click
 
-from symloss.tasks.names import TASKS
-
-_TASK_HELP = f"{', '.join(TASKS)}, or your own as file.py:function or package.module:function."
+from symloss.cli.tasks import task_options
 
 
 @click.command("search")
-@click.option(
-    "--task", metavar="NAME", help=f"What networks are trained to do: {_TASK_HELP}  [default: digits]"
-)
-@click.option("--model", metavar="NAME", help="Base model: linear, mlp or lenet5.  [default: the task's]")
+@task_options
 @click.option(
     "--grammar", metavar="NAME|FILE", help="Which formulas may be proposed.  [default: by kind of task]"
 )
 @click.option("--method", metavar="NAME", help="evomal, gp-lfl or random.  [default: evomal]")
-@click.option(
-    "--metric", metavar="NAME", help="What is minimised on validation data; or your own as file.py:function."
-)
-@click.option(
-    "--label-noise", type=float, metavar="RATE", help="Replace this share of training labels by wrong ones."
-)
-@click.option(
-    "--imbalance", type=float, metavar="RATIO", help="Largest over smallest class in the training data."
-)
-@click.option(
-    "--outliers", type=float, metavar="RATE", help="Replace this share of training targets by gross errors."
-)
-@click.option("--train-size", type=int, metavar="N", help="Use only N training samples.")
-@click.option("--data-dir", metavar="DIR", help="Where data files are looked for first.")
 @click.option("--population", type=int, metavar="N", help="Formulas per generation.")
 @click.option("--generations", type=int, metavar="N", help="How many generations.")
 @click.option("--time-budget", type=float, metavar="SECONDS", help="Start no new generation after this time.")
 @click.option("--seed", type=int, metavar="N", help="Seed of everything random.  [default: 0]")
-@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or auto.  [default: auto]")
 @click.option(
     "--config",
     "config_file",

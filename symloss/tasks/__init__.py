@@ -2,7 +2,7 @@
 
     make_task("digits", corruption=Corruption(label_noise=0.2))
 
-Everything but `TASKS` needs torch and is imported when it is first asked for.
+Everything but the names needs torch and is imported when it is first asked for.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from symloss.tasks.names import TASKS
+from symloss.tasks.names import CORRUPTIONS, TASKS
 
 if TYPE_CHECKING:
     from symloss.tasks.arrays import task_from_arrays
@@ -38,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CORRUPTIONS",
     "METRICS",
     "MODELS",
     "TASKS",

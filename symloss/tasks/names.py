@@ -1,4 +1,4 @@
-"""The names of the tasks that come with symloss. Light on purpose: listing them imports no torch."""
+"""Names of what comes with symloss. Light on purpose: listing them imports no torch."""
 
 from __future__ import annotations
 
@@ -10,3 +10,6 @@ TASKS: dict[str, str] = {
     "fashion-mnist": "articles of clothing, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
 }
 """Name and one line about each; `datasets.LOADERS` has the loader of the same name."""
+
+CORRUPTIONS = ("label_noise", "imbalance", "outliers")
+"""Ways to damage training data: the fields of `Corruption`, each of which is a setting of this name."""
