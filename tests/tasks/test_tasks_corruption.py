@@ -1,12 +1,15 @@
 """Laws of corruption: only training data, exactly as much as stated, the same from the same seed."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from symloss.tasks import Corruption, Task, corrupt, make_task, task_from_arrays
+from symloss.config import TaskSettings
+from symloss.tasks import CORRUPTIONS, Corruption, Task, corrupt, make_task, task_from_arrays
 from symloss.tasks.corruption import OUTLIER_RANGE, long_tail
 
 
@@ -136,3 +139,10 @@ def test_outliers_are_measured_by_clean_targets_and_do_not_move_the_scale():
 def test_notes_say_what_happened():
     notes = make_task("digits", corruption=Corruption(label_noise=0.1)).notes
     assert notes == ("label noise: 108 of 1079 training labels replaced by another class",)
+
+
+def test_every_field_is_a_setting_of_the_same_name():
+    assert tuple(field.name for field in fields(Corruption)) == CORRUPTIONS
+    assert set(CORRUPTIONS) < set(TaskSettings.__struct_fields__)
+    for name in CORRUPTIONS:
+        assert getattr(TaskSettings(), name) == getattr(Corruption(), name)

@@ -65,7 +65,7 @@ def test_listing_tasks_imports_no_torch():
 def test_every_exported_name_exists():
     import symloss.tasks as tasks
 
-    assert set(tasks._HOMES) | {"TASKS"} == set(tasks.__all__)
+    assert set(tasks._HOMES) | {"CORRUPTIONS", "TASKS"} == set(tasks.__all__)
     assert all(getattr(tasks, name) is not None for name in tasks.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = tasks.nonsense
