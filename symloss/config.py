@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
-from symloss.meta.settings import Count, Filters, Finalists, Positive, Racing, Training, Tuning
+from symloss.meta.settings import Count, Filters, Finalists, NotNegative, Positive, Racing, Training, Tuning
 from symloss.search.settings import Genetic, TaylorGLO
 
 if sys.version_info >= (3, 11):
@@ -36,7 +36,8 @@ class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     model:       base model; None is the task's own choice.
     metric:      what is measured, and minimised by a search: a name or a user's function; None is the
                  task's.
-    label_noise, imbalance, outliers: corruption of the training data; see `tasks.Corruption`.
+    label_noise, asymmetric_noise, imbalance, outliers, heavy_tails: corruption of the training data; see
+                 `tasks.Corruption`.
     train_size:  use only so many training samples.
     data_dir:    where data files are looked for first. data_seed: of splits and corruption.
     device:      "cpu", "cuda", "cuda:1", ... or "auto".
@@ -46,8 +47,10 @@ class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     model: str | None = None
     metric: str | None = None
     label_noise: Fraction = 0.0
+    asymmetric_noise: Fraction = 0.0
     imbalance: Annotated[float, Meta(ge=1)] = 1.0
     outliers: Fraction = 0.0
+    heavy_tails: NotNegative = 0.0
     train_size: Count | None = None
     data_dir: str | None = None
     data_seed: int = 0

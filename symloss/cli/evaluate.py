@@ -10,6 +10,7 @@ import click
 
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
+from symloss.tasks.names import CORRUPTIONS
 
 if TYPE_CHECKING:
     from symloss.evaluation.results import Evaluation
@@ -96,6 +97,18 @@ def _settings(
         name: value
         for name, value in options.items()
         if name in BUDGET_FIELDS and value is not None and value is not False
+    }
+    return evaluation_settings(
+        losses,
+        [name for given in against for name in divided(given)],
+        task_settings(losses, task),
+        divided(metrics or ""),
+        budget_of(budget, options.get("steps"), assignments),
+    )
+
+
+TASK_FIELDS = ("task", "model", "metric", *CORRUPTIONS, "train_size", "data_dir", "data_seed", "device")
+BUDGET_FIELDS and value is not None and value is not False
     }
     return evaluation_settings(
         losses,

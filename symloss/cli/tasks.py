@@ -28,6 +28,12 @@ _OPTIONS = [
         help="Replace this share of training labels by wrong ones.",
     ),
     click.option(
+        "--asymmetric-noise",
+        type=float,
+        metavar="RATE",
+        help="Replace this share of the labels of confusable classes by the class they are mistaken for.",
+    ),
+    click.option(
         "--imbalance",
         type=float,
         metavar="RATIO",
@@ -38,6 +44,12 @@ _OPTIONS = [
         type=float,
         metavar="RATE",
         help="Replace this share of training targets by gross errors.",
+    ),
+    click.option(
+        "--heavy-tails",
+        type=float,
+        metavar="SCALE",
+        help="Add heavy-tailed noise of so many standard deviations to the training targets.",
     ),
     click.option("--train-size", type=int, metavar="N", help="Use only N training samples."),
     click.option("--data-dir", metavar="DIR", help="Where data files are looked for first."),

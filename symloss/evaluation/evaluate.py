@@ -24,7 +24,7 @@ from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.meta.training import Job
 from symloss.run import check_metric, metric_of, task_of
-from symloss.tasks import Metric, Task, find_metric
+from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
 
 FRESH_SEEDS = 100_000
 """Seeds of the comparison start here, so that none is one of those a learning rate was chosen with."""
@@ -269,7 +269,7 @@ def title(settings: TaskSettings, task: Task) -> str:
     usual = TaskSettings()
     changed = [
         f"{name.replace('_', ' ')} {getattr(settings, name):g}"
-        for name in ("label_noise", "imbalance", "outliers", "train_size")
+        for name in (*CORRUPTIONS, "train_size")
         if getattr(settings, name) != getattr(usual, name)
     ]
     return ", ".join([task.name, *changed])

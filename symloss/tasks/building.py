@@ -50,6 +50,7 @@ def build_task(
         metric=metric or data.metric,
         model_name=model,
         notes=(*data.notes, *notes),
+        confusions=data.confusions,
     )
     return corrupt(task, corruption, data_seed)
 

@@ -25,6 +25,7 @@ class Dataset:
               feature (of each channel of images) in the training part. Targets of regression are
               standardised by the training part.
     model, metric: defaults.
+    confusions: pairs (class, what it is mistaken for) that are customary for asymmetric label noise.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dataset:
     model: str = "mlp"
     metric: str = "error"
     notes: tuple[str, ...] = ()
+    confusions: tuple[tuple[int, int], ...] = ()
 
 
 Loader = Callable[[str | Path | None], Dataset]
@@ -59,6 +61,20 @@ def _diabetes(data_dir: str | Path | None) -> Dataset:
     return Dataset("diabetes", Kind.REGRESSION, x, y[:, None], 1, metric="mse")
 
 
+def _wine(data_dir: str | Path | None) -> Dataset:
+    from sklearn.datasets import load_wine
+
+    x, y = load_wine(return_X_y=True)
+    return Dataset("wine", Kind.MULTICLASS, x, y.astype(np.int64), 3)
+
+
+def _breast_cancer(data_dir: str | Path | None) -> Dataset:
+    from sklearn.datasets import load_breast_cancer
+
+    x, y = load_breast_cancer(return_X_y=True)
+    return Dataset("breast-cancer", Kind.BINARY, x, y[:, None].astype(np.float64), 1)
+
+
 def _mnist1d(data_dir: str | Path | None) -> Dataset:
     x, y = generate(5000)
     test = x[4000:], y[4000:]
@@ -66,14 +82,25 @@ def _mnist1d(data_dir: str | Path | None) -> Dataset:
 
 
 def _mnist(data_dir: str | Path | None) -> Dataset:
-    return _images("mnist", data_dir, mean=0.1307, deviation=0.3081)
+    # Patrini et al. (arXiv 1609.03683): 7 for 1, 2 for 7, 5 and 6 for each other, 3 for 8.
+    confusions = ((7, 1), (2, 7), (5, 6), (6, 5), (3, 8))
+    return _images("mnist", data_dir, 0.1307, 0.3081, confusions)
 
 
 def _fashion_mnist(data_dir: str | Path | None) -> Dataset:
-    return _images("fashion-mnist", data_dir, mean=0.2860, deviation=0.3530)
+    # Zhang and Sabuncu (arXiv 1805.07836): an ankle boot for a sneaker, a sneaker for a sandal, a pullover
+    # for a shirt, coat and dress for each other.
+    confusions = ((9, 7), (7, 5), (2, 6), (4, 3), (3, 4))
+    return _images("fashion-mnist", data_dir, 0.2860, 0.3530, confusions)
 
 
-def _images(name: str, data_dir: str | Path | None, mean: float, deviation: float) -> Dataset:
+def _images(
+    name: str,
+    data_dir: str | Path | None,
+    mean: float,
+    deviation: float,
+    confusions: tuple[tuple[int, int], ...],
+) -> Dataset:
     """Mean and standard deviation are those of the published training set with pixels in [0, 1]."""
     (x, y, test_x, test_y), folder = load_idx(name, data_dir)
     return Dataset(
@@ -87,12 +114,15 @@ def _images(name: str, data_dir: str | Path | None, mean: float, deviation: floa
         scale=(255 * mean, 255 * deviation),
         model="lenet5",
         notes=(f"read from {folder}",),
+        confusions=confusions,
     )
 
 
 LOADERS: dict[str, Loader] = {
     "digits": _digits,
     "diabetes": _diabetes,
+    "wine": _wine,
+    "breast-cancer": _breast_cancer,
     "mnist1d": _mnist1d,
     "mnist": _mnist,
     "fashion-mnist": _fashion_mnist,

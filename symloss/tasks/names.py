@@ -5,11 +5,13 @@ from __future__ import annotations
 TASKS: dict[str, str] = {
     "digits": "handwritten digits, 8x8 pixels, 10 classes, 1797 samples (scikit-learn)",
     "diabetes": "disease progression after a year from 10 measurements, 442 patients (scikit-learn)",
+    "wine": "three cultivars from 13 measurements, 178 wines (scikit-learn)",
+    "breast-cancer": "malignant or benign from 30 measurements, 569 tumours (scikit-learn)",
     "mnist1d": "ten digit-like shapes of 40 points, 5000 samples, generated (arXiv 2011.14439)",
     "mnist": "handwritten digits, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
     "fashion-mnist": "articles of clothing, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
 }
 """Name and one line about each; `datasets.LOADERS` has the loader of the same name."""
 
-CORRUPTIONS = ("label_noise", "imbalance", "outliers")
+CORRUPTIONS = ("label_noise", "asymmetric_noise", "imbalance", "outliers", "heavy_tails")
 """Ways to damage training data: the fields of `Corruption`, each of which is a setting of this name."""

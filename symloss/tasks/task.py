@@ -45,6 +45,7 @@ class Task:
     num_outputs: number of classes; 1 for binary tasks; number of targets for regression.
     metric:      default metric: a name or a user's `file.py:function`.
     notes:       what happened to the data, such as corruption, in words.
+    confusions:  pairs (class, the class it is most easily mistaken for): see `Corruption.asymmetric_noise`.
     Raises:      TaskError when built from data or a model that cannot work; see `validate`.
     """
 
@@ -58,6 +59,7 @@ class Task:
     metric: str
     model_name: str
     notes: tuple[str, ...] = ()
+    confusions: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", check_kind(self.kind))  # a user may write "regression"

@@ -1,12 +1,16 @@
 """Laws of corruption: only training data, exactly as much as stated, the same from the same seed."""
 
+from dataclasses import fields, replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
-from symloss.tasks import Corruption, Task, corrupt, make_task, task_from_arrays
+from symloss.config import TaskSettings
+from symloss.tasks import CORRUPTIONS, Corruption, Task, corrupt, make_task, task_from_arrays
 from symloss.tasks.corruption import OUTLIER_RANGE, long_tail
 
 
@@ -26,7 +30,10 @@ EVERY = [
     ("digits", Corruption(label_noise=0.2, imbalance=5.0)),
     ("binary", Corruption(label_noise=0.25)),
     ("binary", Corruption(imbalance=4.0)),
+    ("digits", Corruption(asymmetric_noise=0.3)),
+    ("binary", Corruption(asymmetric_noise=0.3)),
     ("diabetes", Corruption(outliers=0.1)),
+    ("diabetes", Corruption(heavy_tails=0.5)),
 ]
 
 
@@ -68,6 +75,42 @@ def test_label_noise_reaches_every_other_class_equally():
     moved = (noisy - task.train.y)[noisy != task.train.y] % classes
     shares = torch.bincount(moved, minlength=classes)[1:] / len(moved)
     assert torch.all((shares - 1 / 3).abs() < 0.03)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 0.45, 0.9])
+def test_asymmetric_noise_moves_exactly_the_stated_share_of_each_class_to_the_next(rate):
+    task = BASES["digits"]()
+    noisy = corrupt(task, Corruption(asymmetric_noise=rate))
+    assert torch.equal(noisy.train.x, task.train.x)
+    for c in range(10):
+        now = noisy.train.y[task.train.y == c]
+        moved = round(rate * len(now))
+        assert torch.bincount(now, minlength=10)[[c, (c + 1) % 10]].tolist() == [len(now) - moved, moved]
+
+
+def test_asymmetric_noise_follows_the_tasks_confusions():
+    task = replace(BASES["digits"](), confusions=((7, 1), (5, 6), (6, 5)))
+    noisy = corrupt(task, Corruption(asymmetric_noise=0.4))
+    changed = noisy.train.y != task.train.y
+    pairs = set(zip(task.train.y[changed].tolist(), noisy.train.y[changed].tolist(), strict=True))
+    assert pairs == {(7, 1), (5, 6), (6, 5)}
+    counts = torch.bincount(task.train.y)
+    assert int(changed.sum()) == sum(round(0.4 * int(counts[c])) for c in (5, 6, 7))
+    assert noisy.notes[-1].endswith(
+        f"{int(changed.sum())} of 1079 training labels replaced, class 7 by 1, 5 by 6, 6 by 5"
+    )
+
+
+def test_heavy_tails_are_students_t_of_the_stated_size():
+    rng = np.random.default_rng(0)
+    task = task_from_arrays(rng.normal(size=(20000, 1)), rng.normal(5, 3, size=20000), model="linear")
+    small, large = (
+        corrupt(task, Corruption(heavy_tails=scale)).train.y - task.train.y for scale in (0.1, 0.5)
+    )
+    torch.testing.assert_close(small * 5, large, rtol=1e-3, atol=1e-5)
+    scale = 0.5 * float(task.train.y.double().std(correction=0))
+    assert stats.kstest(large[:, 0].numpy() / scale, stats.t(1.5).cdf).pvalue > 0.01
+    assert stats.kstest(large[:, 0].numpy() / scale, stats.t(3).cdf).pvalue < 1e-6, "the check cannot fail"
 
 
 def test_imbalance_keeps_rows_with_their_labels_in_the_stated_profile():
@@ -136,3 +179,10 @@ def test_outliers_are_measured_by_clean_targets_and_do_not_move_the_scale():
 def test_notes_say_what_happened():
     notes = make_task("digits", corruption=Corruption(label_noise=0.1)).notes
     assert notes == ("label noise: 108 of 1079 training labels replaced by another class",)
+
+
+def test_every_field_is_a_setting_of_the_same_name():
+    assert tuple(field.name for field in fields(Corruption)) == CORRUPTIONS
+    assert set(CORRUPTIONS) < set(TaskSettings.__struct_fields__)
+    for name in CORRUPTIONS:
+        assert getattr(TaskSettings(), name) == getattr(Corruption(), name)

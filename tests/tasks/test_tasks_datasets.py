@@ -65,7 +65,7 @@ def test_listing_tasks_imports_no_torch():
 def test_every_exported_name_exists():
     import symloss.tasks as tasks
 
-    assert set(tasks._HOMES) | {"TASKS", "CORRUPTIONS"} == set(tasks.__all__)
+    assert set(tasks._HOMES) | {"CORRUPTIONS", "TASKS"} == set(tasks.__all__)
     assert all(getattr(tasks, name) is not None for name in tasks.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = tasks.nonsense
@@ -76,6 +76,8 @@ def test_every_exported_name_exists():
     [
         ("digits", (1, 8, 8), (1079, 359, 359), Kind.MULTICLASS, "error"),
         ("diabetes", (10,), (266, 88, 88), Kind.REGRESSION, "mse"),
+        ("wine", (13,), (106, 36, 36), Kind.MULTICLASS, "error"),
+        ("breast-cancer", (30,), (343, 113, 113), Kind.BINARY, "error"),
         ("mnist1d", (40,), (3200, 800, 1000), Kind.MULTICLASS, "error"),
     ],
 )
@@ -138,6 +140,8 @@ def test_a_task_from_idx_files(tmp_path):
     small = make_task("mnist", data_dir=tmp_path, train_size=50, corruption=Corruption(label_noise=0.5))
     assert len(small.train) == 50
     assert "25 of 50" in small.notes[-1]
+    mistaken = make_task("mnist", data_dir=tmp_path, corruption=Corruption(asymmetric_noise=0.5))
+    assert mistaken.notes[-1].endswith("replaced, class 7 by 1, 2 by 7, 5 by 6, 6 by 5, 3 by 8")
 
 
 def test_folders_are_searched_in_order(tmp_path, monkeypatch, no_data):

@@ -1,6 +1,7 @@
 """Metrics against scikit-learn, alone and batched; outputs that are not finite."""
 
 import math
+import re
 import warnings
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
+from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks import METRICS, find_metric
-from symloss.tasks.metrics import probabilities
+from symloss.tasks.metrics import FAMILIES, probabilities
 
 RNG = np.random.default_rng(3)
 
@@ -52,22 +54,52 @@ def _log_loss(y, p):
     return reference.log_loss(y, both_columns(p))
 
 
+def _expected_calibration_error(y, p):
+    """Equation 3 of Guo et al. (arXiv 1706.04599), one bin after the other."""
+    p = both_columns(p)
+    confidence, right = p.max(axis=1), p.argmax(axis=1) == y
+    total = 0.0
+    for low in range(15):
+        inside = (confidence > low / 15) & (confidence <= (low + 1) / 15)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+def _top_2_error(y, p):
+    return 1 - reference.top_k_accuracy_score(y, p, k=2, labels=range(p.shape[1]))
+
+
+def _pinball(y, p):
+    return reference.mean_pinball_loss(y, p, alpha=0.9)
+
+
 REFERENCES = {
     "error": lambda y, p: 1 - reference.accuracy_score(y, _decide(p)),
     "balanced-error": lambda y, p: 1 - reference.balanced_accuracy_score(y, _decide(p)),
     "f1": lambda y, p: 1 - reference.f1_score(y, _decide(p), average="macro"),
     "cross-entropy": _log_loss,
     "auroc": lambda y, p: 1 - _auroc(y, p),
+    "calibration": _expected_calibration_error,
+    "average-precision": lambda y, p: (
+        1 - reference.average_precision_score(y, p if p.shape[1] > 1 else p[:, 0])
+    ),
+    "top-2": _top_2_error,
     "mse": reference.mean_squared_error,
     "mae": reference.mean_absolute_error,
     "r2": lambda y, p: 1 - reference.r2_score(y, p),
+    "quantile-0.9": _pinball,
 }
 
-EVERY = [(name, kind) for name, row in METRICS.items() for kind in row.kinds]
+MEMBERS = {"top-2": Kind.MULTICLASS, "quantile-0.9": Kind.REGRESSION}
+"""One of each family of metrics."""
+
+EVERY = [(name, kind) for name, row in METRICS.items() for kind in row.kinds] + list(MEMBERS.items())
 
 
 def test_every_metric_has_a_reference():
-    assert REFERENCES.keys() == METRICS.keys()
+    assert REFERENCES.keys() == METRICS.keys() | MEMBERS.keys()
+    assert len(MEMBERS) == len(FAMILIES)
 
 
 @pytest.mark.parametrize(("name", "kind"), EVERY)
@@ -116,9 +148,11 @@ def test_perfect_is_zero_and_better_is_lower(name, kind):
     assert cost[1] > 0.05
 
 
-@pytest.mark.parametrize("name", ["cross-entropy", "mse", "mae", "r2"])
+@pytest.mark.parametrize(
+    "name", ["cross-entropy", "calibration", "top-2", "mse", "mae", "r2", "quantile-0.9"]
+)
 def test_huge_outputs_stay_finite(name):
-    kind = METRICS[name].kinds[0]
+    kind = MEMBERS.get(name) or METRICS[name].kinds[0]
     outputs, y = DATA[kind]()
     assert torch.isfinite(find_metric(name, kind).batched(outputs * 1e30, y)).all()
 
@@ -133,6 +167,61 @@ def test_classes_that_nobody_predicts_or_has_raise_no_warning():
                 <= float(find_metric(name, Kind.MULTICLASS).batched(outputs, torch.tensor([0, 1, 1, 3])))
                 <= 1
             )
+
+
+def test_the_first_of_the_likeliest_is_the_decision():
+    outputs, y = multiclass()
+    outputs = outputs.round()  # so that there are ties
+    outputs[1] = 0.0
+    found = find_metric("top-1", Kind.MULTICLASS).batched(outputs, y)
+    torch.testing.assert_close(found, find_metric("error", Kind.MULTICLASS).batched(outputs, y))
+    alike = find_metric("top-2", Kind.MULTICLASS).batched(torch.zeros(1, 50, 5), y)
+    assert float(alike) == pytest.approx(0.6), "saying the same of all classes must not help"
+
+
+def test_calibration_agrees_with_torchmetrics_and_sees_confidence():
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    outputs, y = multiclass(n=500)
+    found = find_metric("calibration", Kind.MULTICLASS).batched(outputs, y)
+    expected = [multiclass_calibration_error(o.double().softmax(-1), y, 5, n_bins=15) for o in outputs]
+    torch.testing.assert_close(found, torch.stack(expected).double(), atol=1e-6, rtol=0)
+    sure = find_metric("calibration", Kind.MULTICLASS).batched(outputs * 100, y)
+    torch.testing.assert_close(
+        sure, find_metric("error", Kind.MULTICLASS).batched(outputs, y), atol=1e-2, rtol=0
+    )
+
+
+def test_a_quantile_has_the_least_pinball_loss():
+    y = torch.from_numpy(RNG.exponential(size=(999, 1))).float()
+    constants = torch.linspace(0, 5, 501)[:, None, None].expand(-1, 999, 1)
+    best = constants[find_metric("quantile-0.9", Kind.REGRESSION).batched(constants, y).argmin(), 0, 0]
+    assert abs(float(best) - float(y.quantile(0.9))) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("nll", Kind.MULTICLASS, "did you mean 'cross-entropy'?"),
+        ("top5", Kind.MULTICLASS, "did you mean 'top-5'?"),
+        ("top-0", Kind.MULTICLASS, "unknown metric 'top-0'"),
+        ("top-5", Kind.BINARY, "'top-5' is not defined for binary tasks; choose from error"),
+        ("mse", Kind.MULTICLASS, "average-precision, top-5"),
+        ("quantile-1.5", Kind.REGRESSION, "did you mean 'quantile-0.9'?"),
+        ("quantile-1", Kind.REGRESSION, "unknown metric 'quantile-1'"),
+        ("quantile-0.0", Kind.REGRESSION, "unknown metric 'quantile-0.0'"),
+        ("quantil-0.9", Kind.REGRESSION, "did you mean 'quantile-0.9'?"),
+    ],
+)
+def test_an_unknown_metric_is_answered_with_a_known_one(name, kind, message):
+    with pytest.raises(TaskError, match=re.escape(message)):
+        find_metric(name, kind)
+
+
+def test_a_metric_that_is_always_perfect_is_refused():
+    outputs, y = multiclass()
+    with pytest.raises(TaskError, match="always 0 with 5 classes"):
+        find_metric("top-5", Kind.MULTICLASS).batched(outputs, y)
 
 
 def test_metrics_do_not_track_gradients():
