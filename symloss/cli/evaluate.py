@@ -108,31 +108,6 @@ def _settings(
 
 
 TASK_FIELDS = ("task", "model", "metric", *CORRUPTIONS, "train_size", "data_dir", "data_seed", "device")
-BUDGET_FIELDS and value is not None and value is not False
-    }
-    return evaluation_settings(
-        losses,
-        [name for given in against for name in divided(given)],
-        task_settings(losses, task),
-        divided(metrics or ""),
-        budget_of(budget, options.get("steps"), assignments),
-    )
-
-
-TASK_FIELDS = (
-    *(
-        "task",
-        "model",
-        "metric",
-        "label_noise",
-        "imbalance",
-        "outliers",
-        "train_size",
-        "data_dir",
-        "data_seed",
-    ),
-    "device",
-)
 BUDGET_FIELDS = ("seeds", "choosing_seeds", "own_parameters", "seed")
 
 
