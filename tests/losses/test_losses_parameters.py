@@ -145,7 +145,9 @@ LIMITS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "parameters", "limit", "rtol"), LIMITS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "parameters", "limit", "rtol"), LIMITS, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_losses_become_what_they_generalise(name, parameters, limit, rtol):
     check_equal(name, parameters, limit, rtol, rtol)
 
