@@ -148,6 +148,7 @@ class TaylorGLOSearch:
         arrays = {name: getattr(s, name).tolist() for name in ("centroid", "C", "B", "diagD", "pc", "ps")}
         return {
             "strategy": {**arrays, "sigma": float(s.sigma), "update_count": s.update_count},
+            "seed": self._seed,
             "next_id": self._next_id,
             "generation": self._generation,
         }
@@ -160,6 +161,7 @@ class TaylorGLOSearch:
         self._strategy.BD = self._strategy.B * self._strategy.diagD
         self._strategy.sigma = float(saved["sigma"])
         self._strategy.update_count = int(saved["update_count"])
+        self._seed = state["seed"]
         self._next_id = state["next_id"]
         self._generation = state["generation"]
         self._points = []

@@ -103,6 +103,15 @@ MISTAKES = [
     mistake("search --grammar no/such.grammar", "cannot read", "no/such.grammar"),
     mistake("search --grammar full", "cannot read", "full"),
     mistake("search --method evomall", "'method'", "'evomall'", "did you mean 'evomal'"),
+    mistake(
+        "search --method taylorglo --grammar evomal", "has a polynomial of its own", "found grammar 'evomal'"
+    ),
+    mistake("search --method taylorglo --population 1", "a population of at least 2", "found 1"),
+    mistake(
+        "search --method taylorglo --task diabetes --set taylorglo.invariant=true",
+        "'taylorglo.invariant' is about classes",
+    ),
+    mistake("search --set taylorglo.sigma=0", "'taylorglo.sigma'", "a number > 0", "found 0"),
     mistake("search --device gpu", "unknown device 'gpu'", "cpu, cuda, cuda:N or auto"),
     mistake("search --device cpu:3", "'cpu:3'", "cpu, cuda, cuda:N or auto"),
     mistake("search --device meta", "'meta' is not supported", "cpu, cuda, cuda:N or auto"),
