@@ -13,6 +13,7 @@ in threads.
 
 from __future__ import annotations
 
+import concurrent.futures
 import multiprocessing
 import pickle
 import signal
@@ -21,7 +22,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -190,6 +191,10 @@ def _in_threads(work: Callable[[Item, Tick], Result], items: Sequence[Item], tic
     with ThreadPoolExecutor(WORKERS, initializer=_settle) as pool:
         futures = [pool.submit(work, item, checked) for item in items]
         try:
+            # In order of failing, not of asking: the others are not worth waiting for then.
+            failed = concurrent.futures.wait(futures, return_when=FIRST_EXCEPTION).done
+            for future in failed:
+                future.result()
             return [future.result() for future in futures]
         except BaseException:
             cancelled.set()
