@@ -11,7 +11,10 @@ from symloss.tasks.names import TASKS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_TASK_HELP = f"{', '.join(TASKS)}, or your own as file.py:function or package.module:function."
+_TASK_HELP = (
+    f"{', '.join(TASKS)}, your own as file.py:function or package.module:function, or "
+    "table:FILE?target=COLUMN."
+)
 
 _OPTIONS = [
     click.option(
