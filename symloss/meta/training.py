@@ -12,6 +12,7 @@ from torch import Tensor
 from symloss.expr import Expr
 from symloss.losses.entry import targets_of
 from symloss.losses.population import Population
+from symloss.meta.batches import training_inputs
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training
@@ -49,6 +50,7 @@ class Heat:
         rates = torch.tensor([job.learning_rate for job in jobs], dtype=x.dtype, device=x.device)
         self.fleet = Fleet(network, parameters, rates, training)
         self._order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, x.device)
+        self._batch_seed = batch_seed
         self._done = 0
         self._set_losses()
 
@@ -63,7 +65,7 @@ class Heat:
         data, kind, outputs = self._task.train, self._task.kind, self._task.num_outputs
         for step in range(self._done, steps):
             batch = self._order[step]
-            x = data.x[batch]
+            x = training_inputs(self._task, batch, self._batch_seed, step)
             wanted = targets_of(data.y[batch], kind, outputs, x.dtype)
             self.fleet.step(x, functools.partial(self.output_gradient, targets=wanted))
             if tick is not None:

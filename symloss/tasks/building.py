@@ -27,10 +27,12 @@ def build_task(
     corruption: Corruption,
     data_seed: int = 0,
     train_size: int | None = None,
+    augment: bool = True,
 ) -> Task:
     """The task of a data set; model and metric default to the customary ones.
 
     train_size: keep only that many training samples, as many of each class as their share.
+    augment:    False leaves the data set's own augmentation out.
     """
     train, valid, test = _encoded(data, _parts(data, data_seed, train_size))
     scale_x, scale_y, notes = _scales(data, *train)
@@ -39,6 +41,8 @@ def build_task(
         return Split(scale_x(x), scale_y(y) if data.kind is Kind.REGRESSION else _labels(y, data.kind))
 
     model = model or data.model
+    augmentation = data.augment if augment else None
+    augmented = (f"training batches augmented: {augmentation.name}",) if augmentation else ()
     task = Task(
         data.name,
         data.kind,
@@ -49,7 +53,8 @@ def build_task(
         num_outputs=data.num_outputs,
         metric=metric or data.metric,
         model_name=model,
-        notes=(*data.notes, *notes),
+        notes=(*data.notes, *notes, *augmented),
+        augment=augmentation,
         confusions=data.confusions,
     )
     return corrupt(task, corruption, data_seed)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from symloss.records import Kind
+from symloss.tasks.augmentation import Augmentation
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Dataset:
               training part. Targets of regression are standardised by the training part.
     encode:   for tables: from x of the training part a function of any x to numbers (n, features), which are
               not normalised further.
+    augment:  customary for training, in units of the normalised x.
     model, metric: defaults.
     confusions: pairs (class, what it is mistaken for) that are customary for asymmetric label noise.
     """
@@ -36,6 +38,7 @@ class Dataset:
     test_fraction: float = 0.2
     scale: tuple[Any, Any] | None = None
     encode: Callable[[NDArray[Any]], Callable[[NDArray[Any]], NDArray[Any]]] | None = None
+    augment: Augmentation | None = None
     model: str = "mlp"
     metric: str = "error"
     notes: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.records import Kind
+from symloss.tasks.augmentation import shifted
 from symloss.tasks.cifar import load_cifar
 from symloss.tasks.dataset import Dataset
 from symloss.tasks.idx import load_idx
@@ -90,6 +91,7 @@ def _from_cifar(
         official_test=(test.images, test.labels),
         valid_fraction=0.1,
         scale=(_pixels(mean), _pixels(deviation)),
+        augment=shifted(4, -_pixels(mean) / _pixels(deviation), flip=True),
         model="lenet5",
         notes=(f"read from {folder}",),
         confusions=confusions,
@@ -119,6 +121,7 @@ def svhn(data_dir: str | Path | None = None) -> Dataset:
         official_test=test,
         valid_fraction=0.1,
         scale=(_pixels(mean), _pixels(deviation)),
+        augment=shifted(4, -_pixels(mean) / _pixels(deviation), flip=False),  # a mirrored 2 is no 2
         model="lenet5",
         notes=(f"read from {folder}",),
     )

@@ -32,6 +32,7 @@ def make_task(
     data_dir: str | Path | None = None,
     data_seed: int = 0,
     train_size: int | None = None,
+    augment: bool = True,
 ) -> Task:
     """A task by name, or from a user's function without arguments that returns a Task.
 
@@ -42,13 +43,14 @@ def make_task(
     data_dir:   folder with data files, searched first.
     data_seed:  decides the split, the subsample and the corruption.
     train_size: number of training samples to keep (stratified), all by default.
+    augment:    False leaves out the augmentation that the task has for its training batches.
     Raises:     TaskError in one sentence.
     """
     corruption = corruption or Corruption()
     if is_spec(name_or_spec) and not name_or_spec.startswith(PREFIX):
         task = _smaller(_user_task(name_or_spec), train_size, data_seed)
         task = corrupt(_with_model(task, model), corruption, data_seed)
-        task = replace(task, metric=metric or task.metric)
+        task = replace(task, metric=metric or task.metric, augment=task.augment if augment else None)
     else:
         task = build_task(
             _dataset(name_or_spec, data_dir),
@@ -57,6 +59,7 @@ def make_task(
             corruption=corruption,
             data_seed=data_seed,
             train_size=train_size,
+            augment=augment,
         )
     find_metric(task.metric, task.kind)  # a user's metric that cannot be imported should fail now
     return task
