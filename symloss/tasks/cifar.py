@@ -6,6 +6,7 @@ A file is a row of records: one byte of label (CIFAR-100: one of the superclass,
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,18 +66,22 @@ def load_cifar(name: str, data_dir: str | Path | None = None) -> tuple[Pictures,
     """
     version = VERSIONS[name]
     files = (*version.train, *version.test)
-
-    def find(folder: Path) -> Path | None:
-        places = (folder, folder / version.inner)
-        return next((place for place in places if all((place / file).is_file() for file in files)), None)
-
     sought = f"the files {', '.join(files)} of its binary version"
+    find = functools.partial(find_cifar, name)
     place, _ = located(name, data_dir, find, sought, _refusal(name, data_dir))
     train, test = (
         _joined([read_pictures(place / file, version.labels) for file in part])
         for part in (version.train, version.test)
     )
     return train, test, place
+
+
+def find_cifar(name: str, folder: Path) -> Path | None:
+    """Where the files are, if they are in the folder or in that of the published archive there."""
+    version = VERSIONS[name]
+    files = (*version.train, *version.test)
+    places = (folder, folder / version.inner)
+    return next((place for place in places if all((place / file).is_file() for file in files)), None)
 
 
 def _refusal(name: str, data_dir: str | Path | None) -> str:

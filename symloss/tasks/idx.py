@@ -6,6 +6,7 @@ as a big-endian 32-bit integer, then the values. See the MNIST page of LeCun, Co
 
 from __future__ import annotations
 
+import functools
 import gzip
 import math
 import struct
@@ -44,7 +45,7 @@ def load_idx(name: str, data_dir: str | Path | None = None) -> tuple[tuple[Bytes
     """
     hint = "; Debian's package dataset-fashion-mnist provides it" if name == "fashion-mnist" else ""
     files = f"the files {', '.join(FILES)}, each plain or .gz"
-    paths, folder = located(name, data_dir, lambda place: _all(place, TORCHVISION.get(name, "")), files, hint)
+    paths, folder = located(name, data_dir, functools.partial(find_idx, name), files, hint)
     arrays = tuple(read_idx(path, 3 - 2 * (i % 2)) for i, path in enumerate(paths))
     for images, labels, path in zip(arrays[::2], arrays[1::2], paths[::2], strict=True):
         if len(images) != len(labels):
@@ -52,9 +53,9 @@ def load_idx(name: str, data_dir: str | Path | None = None) -> tuple[tuple[Bytes
     return arrays, folder
 
 
-def _all(folder: Path, inner: str) -> list[Path] | None:
-    """The four files, if they are in the folder or in its `inner` one."""
-    for place in (folder, folder / inner):
+def find_idx(name: str, folder: Path) -> list[Path] | None:
+    """The four files, if they are in the folder or where torchvision puts them there."""
+    for place in (folder, folder / TORCHVISION.get(name, "")):
         paths = [path for file in FILES if (path := _existing(place, file))]
         if len(paths) == len(FILES):
             return paths

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from symloss.records import Kind
 from symloss.tasks.dataset import Dataset
+from symloss.tasks.fetching import find_table
 from symloss.tasks.folders import located
 from symloss.tasks.table_spec import TableSpec
 from symloss.tasks.tables import Columns, gaps, read_table
@@ -38,7 +40,5 @@ def communities_and_crime(data_dir: str | Path | None = None) -> Dataset:
 
 
 def _published(name: str, data_dir: str | Path | None) -> tuple[Path, Columns]:
-    file = f"{name}.npz"
-    find = lambda folder: folder / file if (folder / file).is_file() else None  # noqa: E731
-    path, _ = located(name, data_dir, find, f"the file {file}")
+    path, _ = located(name, data_dir, functools.partial(find_table, name), f"the file {name}.npz")
     return path, read_table(path)

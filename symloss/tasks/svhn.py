@@ -25,13 +25,14 @@ def load_svhn(data_dir: str | Path | None = None) -> tuple[Digits, Digits, Path]
 
     Raises: TaskError if there are no such files, or damaged ones.
     """
-
-    def find(folder: Path) -> Path | None:
-        return folder if all((folder / file).is_file() for file in FILES) else None
-
-    folder, _ = located("svhn", data_dir, find, f"the files {' and '.join(FILES)}")
+    folder, _ = located("svhn", data_dir, find_svhn, f"the files {' and '.join(FILES)}")
     train, test = (read_digits(folder / file) for file in FILES)
     return train, test, folder
+
+
+def find_svhn(folder: Path) -> Path | None:
+    """The folder, if it has the files."""
+    return folder if all((folder / file).is_file() for file in FILES) else None
 
 
 def read_digits(path: Path) -> Digits:
