@@ -31,7 +31,6 @@ from benchmarks.pipeline import pipeline_report
 from symloss.errors import TaskError
 from symloss.expr import Expr
 from symloss.grammar import load_grammar
-from symloss.losses.entry import targets_of
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training, Tuning
@@ -242,14 +241,13 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
         network, parameters = heat.fleet.network, heat.fleet.parameters
         x, y = task.train.x[: training.batch_size], task.train.y[: training.batch_size]
         forward = network.run(parameters, x)
-        targets = targets_of(y, task.kind, task.num_outputs, x.dtype)
-        gradient = heat.output_gradient(forward.outputs, targets)
+        gradient = heat.losses.output_gradient(forward.outputs, y)
         done = iter(range(1, steps + 2))
         works: list[Callable[[], object]] = [
             lambda: heat.advance(next(done)),
             lambda: network.run(parameters, x),
             lambda: forward.backward(gradient),
-            lambda: heat.output_gradient(forward.outputs, targets),
+            lambda: heat.losses.output_gradient(forward.outputs, y),
         ]
         times = interleaved(works, steps, device)
     whole, run, back, slopes = (statistics.median(own) for own in times)

@@ -16,13 +16,12 @@ from msgspec.structs import replace
 from symloss.config import SearchConfig
 from symloss.errors import TaskError
 from symloss.expr import format_formula
-from symloss.grammar import load_grammar
 from symloss.meta.calibration import calibrate
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.racing import bars
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.records import Candidate, Proposal, Status, ranked
-from symloss.run import DEFAULT_GRAMMARS, make_search, metric_of, task_of
+from symloss.run import grammar_of, make_search, metric_of, task_of
 from symloss.tasks import Metric, Task
 
 NEVER = 10**9
@@ -96,7 +95,7 @@ def evaluator(config: SearchConfig, task: Task, metric: Metric) -> Evaluator:
 
 def recorded(config: SearchConfig, task: Task, metric: Metric) -> tuple[list[list[Proposal]], Recording]:
     """A search, with what it proposed."""
-    search = make_search(config, load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind]))
+    search = make_search(config, grammar_of(config, task.kind), task)
     judge = evaluator(config, task, metric)
     asked, told, seconds = [], [], []
     for _ in range(config.generations):

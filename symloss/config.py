@@ -12,14 +12,14 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
 from symloss.meta.settings import Count, Filters, Finalists, NotNegative, Positive, Racing, Training, Tuning
-from symloss.search.settings import Genetic
+from symloss.search.settings import Genetic, TaylorGLO
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -64,19 +64,20 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
 
     grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
     method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
-                 tuning), or "random".
+                 tuning), "taylorglo" (CMA-ES on the numbers of a polynomial), or "random".
     population, generations: formulas per generation, and how many generations.
     time_budget: seconds after which no new generation is started. With it, how far a search comes
                  depends on the machine; without it the same seed gives the same candidates.
     """
 
     grammar: str | None = None
-    method: Literal["evomal", "gp-lfl", "random"] = "evomal"
+    method: Literal["evomal", "gp-lfl", "taylorglo", "random"] = "evomal"
     population: Count = 24
     generations: Count = 10
     time_budget: Positive | None = None
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     genetic: Genetic = Genetic()
+    taylorglo: TaylorGLO = TaylorGLO()
     training: Training = Training()
     tuning: Tuning = Tuning()
     filters: Filters = Filters()
@@ -93,14 +94,22 @@ def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     merged: Settings = {}
     for layer in layers:
         _merge(merged, layer)
+    return checked(merged, SearchConfig)
+
+
+Table = TypeVar("Table", bound=Struct)
+
+
+def checked(settings: Mapping[str, Any], kind: type[Table]) -> Table:
+    """Settings as a table of `kind`. Raises ConfigError naming the setting that is wrong."""
     try:
-        config = msgspec.convert(merged, SearchConfig)
+        table = msgspec.convert(settings, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(_explained(str(error), merged)) from None
-    for name, value in _leaves(to_settings(config)):
+        raise ConfigError(_explained(str(error), settings, kind)) from None
+    for name, value in _leaves(msgspec.to_builtins(table)):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"setting '{name}': expected a finite number, found {value}")
-    return config
+    return table
 
 
 def _merge(into: Settings, layer: Mapping[str, Any]) -> None:
@@ -169,26 +178,26 @@ _WORDS = {
 }
 
 
-def _explained(message: str, given: Settings) -> str:
+def _explained(message: str, given: Mapping[str, Any], kind: type[Struct]) -> str:
     """The message of msgspec with the setting's name, what was found, and the nearest known name."""
     unknown = re.match(r"Object contains unknown field `(.*?)`(?: - at `\$\.?(.*)`)?$", message)
     if unknown:
         name, place = unknown.group(1), unknown.group(2) or ""
-        return (
-            f"unknown setting '{'.'.join(filter(None, [place, name]))}': {did_you_mean(name, _names(place))}"
-        )
+        known = _struct(place, kind).__struct_fields__
+        return f"unknown setting '{'.'.join(filter(None, [place, name]))}': {did_you_mean(name, known)}"
     located = re.match(r"(.*?)(?:, got .*?)? - at `\$\.?(.*)`$", message)
     if not located:
         return f"settings: {message}"
     reason, setting = located.groups()
     found = _found(given, setting)
     if reason.startswith("Invalid enum value"):
-        return f"setting '{setting}': unknown value '{found}': {did_you_mean(str(found), _choices(setting))}"
+        hint = did_you_mean(str(found), _choices(setting, kind))
+        return f"setting '{setting}': unknown value '{found}': {hint}"
     reason = re.sub(r"`(\w+)(?: \| null)?`", lambda m: _WORDS.get(m[1], m[1]), reason)
     return f"setting '{setting}': {reason[0].lower() + reason[1:]}, found {_shown(found)}"
 
 
-def _found(given: Settings, setting: str) -> Any:
+def _found(given: Mapping[str, Any], setting: str) -> Any:
     """The value at a place such as `finalists.factors[0]`."""
     found: Any = given
     for part in re.findall(r"\w+", setting):
@@ -201,7 +210,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
-def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:
+def _leaves(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every single value with its name."""
     for name, value in settings.items():
         if isinstance(value, dict):
@@ -212,19 +221,15 @@ def _leaves(settings: Settings) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _struct(place: str) -> type[Struct]:
-    """The table of settings called `place`; all of them for ''."""
-    here: type[Struct] = SearchConfig
+def _struct(place: str, kind: type[Struct]) -> type[Struct]:
+    """The table of settings called `place` in a table of `kind`, which is the one called ''."""
+    here = kind
     for part in filter(None, place.split(".")):
         here = type(getattr(here(), part))
     return here
 
 
-def _names(place: str) -> list[str]:
-    return list(_struct(place).__struct_fields__)
-
-
-def _choices(setting: str) -> list[str]:
+def _choices(setting: str, table: type[Struct]) -> list[str]:
     place, _, name = setting.rpartition(".")
-    (kind,) = [f.type for f in msgspec.structs.fields(_struct(place)) if f.name == name]
+    (kind,) = [f.type for f in msgspec.structs.fields(_struct(place, table)) if f.name == name]
     return [str(choice) for choice in get_args(kind)]

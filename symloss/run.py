@@ -29,6 +29,7 @@ from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
 from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
+from symloss.search.taylorglo import TaylorGLOSearch
 from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
 
 DEFAULT_GRAMMARS = {
@@ -162,8 +163,22 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def make_search(config: SearchConfig, grammar: Grammar) -> Search:
+def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
+    """Which formulas may be proposed. Raises ConfigError for a grammar that the method does not use."""
+    if config.method != "taylorglo":
+        return load_grammar(config.grammar or DEFAULT_GRAMMARS[kind])
+    if config.grammar not in (None, "taylorglo"):
+        raise ConfigError(
+            f"method 'taylorglo' has a polynomial of its own, found grammar '{config.grammar}'; leave it out"
+        )
+    return load_grammar("taylorglo")
+
+
+def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:
     """The searcher of a configuration."""
+    if config.method == "taylorglo":
+        classes = {Kind.MULTICLASS: task.num_outputs, Kind.BINARY: 2, Kind.REGRESSION: None}[task.kind]
+        return TaylorGLOSearch(config.population, config.taylorglo, config.seed, classes)
     if config.method == "random":
         return RandomSearch(grammar, config.population, config.seed)
     return GeneticSearch(grammar, config.population, config.genetic, config.seed)
@@ -186,7 +201,7 @@ class SearchRun:
     def __post_init__(self) -> None:
         self.metric = metric_of(self.config, self.task)
         tuning = self.config.tuning
-        if self.config.method == "gp-lfl":
+        if self.config.method in ("gp-lfl", "taylorglo"):
             tuning = msgspec.structs.replace(tuning, steps=0)
         self.training = self.config.training
         self.evaluator = Evaluator(
@@ -199,7 +214,7 @@ class SearchRun:
             self.config.seed,
             self.watcher.stage,
         )
-        self.search = make_search(self.config, self.grammar)
+        self.search = make_search(self.config, self.grammar, self.task)
         self.candidates: list[Candidate] = []
         self.baselines: tuple[tuple[str, float], ...] = ()
         self._generation = 0
@@ -357,7 +372,7 @@ def start(
     """
     given = task is not None
     task = task.to(device_of(config.device)) if task is not None else task_of(config)
-    grammar = load_grammar(config.grammar or DEFAULT_GRAMMARS[task.kind])
+    grammar = grammar_of(config, task.kind)
     config = settled(config, task)
     run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
     check_metric(run.metric, task, config.seed)

@@ -14,20 +14,21 @@ from symloss.expr import format_formula, parse_expression
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
 
 if TYPE_CHECKING:
-    from symloss.losses.catalogue import Handcrafted
+    from symloss.losses.published import Handcrafted
 
 
 @dataclass(frozen=True)
 class LoadedLoss:
     """A loss, what it is called, and what is known of it.
 
-    candidate: the candidate of a run, if it is one.
+    candidate: the candidate of a run, if it is one. row: the row of the catalogue, likewise.
     """
 
     loss: SymbolicLoss
     name: str
     header: Header = field(default_factory=Header)
     candidate: Candidate | None = None
+    row: Handcrafted | None = None
 
 
 def load_loss(
@@ -36,7 +37,8 @@ def load_loss(
     """The loss that `source` stands for.
 
     source: a run folder (its best candidate, or that of `rank` or `id`), an exported `.py` or `.json` file, a
-            name of the catalogue such as "focal", or the text of a formula, which needs `kind`.
+            name of the catalogue such as "focal" or "focal(gamma=1)", or the text of a formula, which needs
+            `kind`.
     kind:   also chooses among the kinds of a catalogue's loss.
     Raises a SymlossError that says what is missing.
     """
@@ -65,7 +67,7 @@ def header_of(folder: RunFolder) -> Header:
 
 def catalogue_header(row: Handcrafted) -> Header:
     """What is known of a handcrafted loss."""
-    return Header(title=row.name, reference=row.reference)
+    return Header(title=row.text, reference=row.reference)
 
 
 def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | None) -> Candidate:
@@ -93,15 +95,12 @@ def _from_file(path: Path) -> LoadedLoss:
 
 
 def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
-    from symloss.losses.catalogue import CATALOGUE
+    from symloss.losses.catalogue import CATALOGUE, catalogued, handcrafted
 
-    if text in CATALOGUE:
-        row = CATALOGUE[text]
-        if kind is not None and kind not in row.kinds:
-            raise ExpressionError(
-                f"loss '{text}' is for {' and '.join(k.value for k in row.kinds)} tasks, found {kind.value}"
-            )
-        return LoadedLoss(row.loss(kind), text, catalogue_header(row))
+    row = catalogued(text)
+    if row is not None:
+        row = row if kind is None else handcrafted(text, kind)
+        return LoadedLoss(row.loss(kind), row.text, catalogue_header(row), row=row)
     try:
         expression = parse_expression(text)
     except SymlossError as error:

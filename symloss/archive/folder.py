@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
 from symloss.archive.lines import (
     CandidateLine,
     FinalistLine,
@@ -230,46 +231,20 @@ class RunFolder:
         self._replace("candidates.csv", text.getvalue().encode())
 
     def _append(self, name: str, rows: Sequence[Any]) -> None:
-        data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
-        try:
-            with (self.path / name).open("ab") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise RunError(f"cannot write '{self.path / name}': {error.strerror or error}") from error
+        append_lines(self.path / name, rows)
 
     def _replace(self, name: str, data: bytes) -> None:
-        """Write a file so that a reader sees either the old or the new one, never a part."""
-        temporary = self.path / f".{name}.new"
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.path / name)
-        except OSError as error:
-            raise RunError(f"cannot write '{self.path / name}': {error.strerror or error}") from error
+        replace_file(self.path / name, data)
 
     def _read(self, name: str) -> bytes:
-        try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
-            raise RunError(f"cannot read '{self.path / name}': {error.strerror or error}") from error
+        return read_file(self.path / name)
 
     def _lines(self, name: str, row: type[T], length: int | None = None) -> list[T]:
         """The rows of a file, or of its first `length` bytes."""
-        data = self._read(name)
-        if len(data) < (length or 0):
-            raise RunError(
-                f"'{self.path / name}' is shorter than its state.json says; the run cannot be continued"
-            )
-        # A line is there once it is ended: a run that died while writing leaves a part of one behind.
-        texts = data[:length].split(b"\n")[:-1]
-        return [self._decode(f"{name}, line {i}", text, row) for i, text in enumerate(texts, start=1)]
+        path = self.path / name
+        if length and len(read_file(path)) < length:
+            raise RunError(f"'{path}' is shorter than its state.json says; the run cannot be continued")
+        return read_lines(path, row, length)
 
     def _decode(self, where: str, data: bytes, kind: type[T]) -> T:
-        try:
-            return msgspec.json.decode(data, type=kind)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise RunError(f"'{self.path}/{where}' is damaged: {error}") from error
+        return decode(f"{self.path}/{where}", data, kind)

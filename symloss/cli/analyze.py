@@ -38,7 +38,8 @@ def command(
 ) -> None:
     """Explain what LOSS does in training.
 
-    LOSS is the folder of a search, an exported file, a name of the catalogue such as focal, or a formula.
+    LOSS is the folder of a search, an exported file, a name of the catalogue such as focal or
+    "focal(gamma=1)", or a formula.
     Shown are its values and slopes, how it pushes at the start and at the end of training beside
     cross-entropy and label smoothing, the learning rate and the label smoothing that it implies, its
     shape, and the well-known losses nearest to it. For regression: its curve and influence.

@@ -68,8 +68,8 @@ def command(
 ) -> None:
     """Write LOSS as standalone code or LaTeX.
 
-    LOSS is the folder of a search, an exported file, a name of the catalogue such as focal, or a formula
-    (after -- if it starts with a minus).
+    LOSS is the folder of a search, an exported file, a name of the catalogue such as focal or
+    "focal(gamma=1)", or a formula (after -- if it starts with a minus).
     Code is executed in a process without symloss and compared with the loss, value and gradient, before
     anything is written.
     """

@@ -15,6 +15,8 @@ COMMANDS = {
     "resume": "Go on with an interrupted search.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
+    "evaluate": "Compare losses under one budget.",
+    "score": "Print one number for a loss, for other programs.",
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
     "gallery": "Write the losses of the catalogue in every language.",

@@ -15,7 +15,7 @@ from symloss.cli.tasks import task_options
 @click.option(
     "--grammar", metavar="NAME|FILE", help="Which formulas may be proposed.  [default: by kind of task]"
 )
-@click.option("--method", metavar="NAME", help="evomal, gp-lfl or random.  [default: evomal]")
+@click.option("--method", metavar="NAME", help="evomal, gp-lfl, taylorglo or random.  [default: evomal]")
 @click.option("--population", type=int, metavar="N", help="Formulas per generation.")
 @click.option("--generations", type=int, metavar="N", help="How many generations.")
 @click.option("--time-budget", type=float, metavar="SECONDS", help="Start no new generation after this time.")

@@ -9,19 +9,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symloss.losses.catalogue import CATALOGUE, Handcrafted, handcrafted
+    from symloss.losses.catalogue import CATALOGUE, handcrafted
+    from symloss.losses.named import named_loss
+    from symloss.losses.published import Handcrafted
     from symloss.losses.sparse_lsr import SparseLSRLoss
     from symloss.losses.symbolic import SymbolicLossModule
 
 _HOMES = {
     "CATALOGUE": "catalogue",
-    "Handcrafted": "catalogue",
+    "Handcrafted": "published",
     "SparseLSRLoss": "sparse_lsr",
     "SymbolicLossModule": "symbolic",
     "handcrafted": "catalogue",
+    "named_loss": "named",
 }
 
-__all__ = ["CATALOGUE", "Handcrafted", "SparseLSRLoss", "SymbolicLossModule", "handcrafted"]
+__all__ = ["CATALOGUE", "Handcrafted", "SparseLSRLoss", "SymbolicLossModule", "handcrafted", "named_loss"]
 
 
 def __getattr__(name: str) -> Any:

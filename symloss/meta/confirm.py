@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from symloss.expr import Expr
+from symloss.losses.function import Loss
 from symloss.meta.settings import Training
 from symloss.meta.training import Job, train_and_score
 from symloss.tasks.metrics import Metric
@@ -35,7 +35,7 @@ class Trial:
 def run_trials(
     task: Task,
     metric: Metric,
-    losses: Sequence[Expr],
+    losses: Sequence[Loss],
     rates: Sequence[Sequence[float]],
     seeds: Sequence[int],
     training: Training,

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from symloss.expr import Expr
-from symloss.losses.entry import targets_of
-from symloss.losses.population import Population
+from symloss.losses.function import Loss, Losses
 from symloss.meta.batches import training_inputs
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
 from symloss.meta.plan import Plan, plan_for
@@ -28,7 +26,7 @@ OUTPUT_CHUNK = 1024
 class Job:
     """One network to train: its loss, the seed of its initial weights, and its learning rate."""
 
-    expression: Expr
+    loss: Loss
     seed: int
     learning_rate: float
 
@@ -55,26 +53,21 @@ class Heat:
         self._set_losses()
 
     def _set_losses(self) -> None:
-        x = self._task.train.x
-        self._population = Population([job.expression for job in self._jobs], self._task.kind, x.device)
-        self._constants = self._population.constants(x.dtype)
+        task = self._task
+        self.losses = Losses([job.loss for job in self._jobs], task.kind, task.num_outputs, task.train.x)
 
     @torch.no_grad()
     def advance(self, steps: int, tick: Callable[[], None] | None = None) -> None:
         """Train until `steps` steps are done in all. `tick` is called every step."""
-        data, kind, outputs = self._task.train, self._task.kind, self._task.num_outputs
+        data = self._task.train
         for step in range(self._done, steps):
             batch = self._order[step]
             x = training_inputs(self._task, batch, self._batch_seed, step)
-            wanted = targets_of(data.y[batch], kind, outputs, x.dtype)
-            self.fleet.step(x, functools.partial(self.output_gradient, targets=wanted))
+            labels = data.y[batch]
+            self.fleet.step(x, functools.partial(self.losses.output_gradient, labels=labels))
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)
-
-    def output_gradient(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Gradient of each network's loss with respect to its outputs (K, batch, outputs)."""
-        return self._population.output_gradient(outputs, targets, self._constants)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with the networks of these rows alone."""

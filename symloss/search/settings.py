@@ -24,3 +24,15 @@ class Genetic(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     elites: Annotated[int, Meta(ge=0)] = 6
     tournament: Annotated[int, Meta(ge=1)] = 4
     parsimony: Annotated[float, Meta(ge=1, le=2)] = 1.4
+
+
+class TaylorGLO(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """CMA-ES on the numbers of a polynomial loss; see `symloss.search.taylorglo`.
+
+    sigma:     standard deviation of the first generation, about the zero vector.
+    invariant: do not train losses that break the paper's condition on the start of training; they count as
+               worst. It is for classification.
+    """
+
+    sigma: Annotated[float, Meta(gt=0, le=1e3)] = 1.2
+    invariant: bool = False

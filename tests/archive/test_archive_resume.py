@@ -120,8 +120,10 @@ def test_the_comparison_sees_a_different_search(whole, tmp_path):
     assert different == set(COMPARED) - {"grammar.grammar"}
 
 
-def test_random_search_can_be_resumed(tmp_path):
-    config = resolve(SETTINGS, {"method": "random", "tuning": {"steps": 0}})
+@pytest.mark.parametrize("settings", [{"population": 24}, {"task": "digits"}], ids=["values", "classes"])
+@pytest.mark.parametrize("method", ["random", "taylorglo"])
+def test_other_searches_can_be_resumed(method, settings, tmp_path):
+    config = resolve(SETTINGS, {"method": method, "tuning": {"steps": 0}}, settings)
     start(config, tmp_path / "whole")
     start(config, tmp_path / "run", stop=stop_after(1))
     resume(tmp_path / "run")

@@ -112,6 +112,15 @@ MISTAKES = [
     mistake("search --grammar no/such.grammar", "cannot read", "no/such.grammar"),
     mistake("search --grammar full", "cannot read", "full"),
     mistake("search --method evomall", "'method'", "'evomall'", "did you mean 'evomal'"),
+    mistake(
+        "search --method taylorglo --grammar evomal", "has a polynomial of its own", "found grammar 'evomal'"
+    ),
+    mistake("search --method taylorglo --population 1", "a population of at least 2", "found 1"),
+    mistake(
+        "search --method taylorglo --task diabetes --set taylorglo.invariant=true",
+        "'taylorglo.invariant' is about classes",
+    ),
+    mistake("search --set taylorglo.sigma=0", "'taylorglo.sigma'", "a number > 0", "found 0"),
     mistake("search --device gpu", "unknown device 'gpu'", "cpu, cuda, cuda:N or auto"),
     mistake("search --device cpu:3", "'cpu:3'", "cpu, cuda, cuda:N or auto"),
     mistake("search --device meta", "'meta' is not supported", "cpu, cuda, cuda:N or auto"),
@@ -173,6 +182,11 @@ MISTAKES = [
     mistake("resume run", "'run' is finished", "symloss show run"),
     mistake("export none", "'none' is no run folder, no exported file and no loss of the catalogue"),
     mistake("export focall", "no loss of the catalogue", "did you mean 'focal'?"),
+    mistake("export focal(gama=1)", "loss 'focal' has no parameter 'gama'", "did you mean 'gamma'?"),
+    mistake("export focl(gamma=1)", "unknown loss 'focl' in 'focl(gamma=1)'", "did you mean 'focal'?"),
+    mistake("export focal(gamma=-1)", "gamma must be at least 0", "found -1"),
+    mistake("export focal(2)", "once each as name=number", "found '2'"),
+    mistake("analyze mse(delta=1)", "loss 'mse' has no parameters"),
     mistake("export focal --kind regression", "loss 'focal' is for multiclass tasks, found regression"),
     mistake("export focal --rank 2", "'focal' is no run folder"),
     mistake("export square(p-y)", "needs its kind of task", "multiclass, binary, regression"),

@@ -83,6 +83,23 @@ def test_a_candidate_is_chosen_by_rank_or_id(finished):
     assert by_rank != succeed(f"export {finished} --format latex")
 
 
+@pytest.mark.parametrize("method", ["gp-lfl", "taylorglo", "random"])
+def test_every_method_goes_from_data_to_code(method, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"{method} on digits (linear, error)" in succeed(f"search TINY --method {method} --out run")
+    rows = json.loads(succeed("show run --json"))
+    assert rows
+    assert rows[0]["formula"] in succeed("show run --limit 1", COLUMNS="400")
+    succeed("export run --output best.py")
+    outputs, labels = torch.randn(6, 10), torch.arange(6)
+    expected = load_run("run")[0].to_torch()(outputs, labels)
+    assert torch.allclose(runpy.run_path("best.py")["loss"](outputs, labels), expected)
+    assert json.loads((tmp_path / "run/run.json").read_text())["config"]["method"] == method
+    lines = (tmp_path / "run/candidates.jsonl").read_text().splitlines()
+    tuned = [line for line in map(json.loads, lines) if line["operation"] == "cma-es"]
+    assert len(tuned) == (8 if method == "taylorglo" else 0)
+
+
 def test_rounding_says_what_it_cost(finished):
     result = symloss(f"export {finished} --format latex --digits 2")
     assert result.exit_code == 0

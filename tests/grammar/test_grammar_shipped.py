@@ -30,7 +30,7 @@ SHIPPED = pytest.mark.parametrize("name", shipped_grammars())
 
 
 def test_these_ship():
-    assert shipped_grammars() == ["classification", "evomal", "regression"]
+    assert shipped_grammars() == ["classification", "evomal", "regression", "taylorglo"]
 
 
 @SHIPPED
@@ -157,7 +157,7 @@ def test_an_installed_package_finds_its_grammars(tmp_path):
         check=True,
     )
     assert run.stdout.split(" ", 1)[0] == str(tmp_path / "symloss" / "grammars")
-    assert run.stdout.strip().endswith("['classification', 'evomal', 'regression'] evomal")
+    assert run.stdout.strip().endswith("['classification', 'evomal', 'regression', 'taylorglo'] evomal")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():

@@ -49,7 +49,7 @@ def test_lockstep_training_equals_a_plain_loop_on_the_augmented_batches():
     for row, job in enumerate(jobs(2)):
         model = seeded_model(task.make_model, job.seed)
         sgd = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, nesterov=True)
-        loss = SymbolicLossModule(SymbolicLoss(job.expression, task.kind))
+        loss = SymbolicLossModule(SymbolicLoss(job.loss, task.kind))
         for step in range(7):
             x = training_inputs(task, order[step], 11, step)
             sgd.zero_grad()
@@ -87,7 +87,7 @@ def test_only_training_samples_are_augmented():
     metric = find_metric("error", task.kind)
     plan = Plan(None, 2)
     found = train_and_score(watched, jobs(1), TRAINING, 0, metric, [watched.valid, watched.test])
-    tune([jobs()[0].expression], watched, Tuning(steps=3, batch_size=8), 0, plan)
+    tune([jobs()[0].loss], watched, Tuning(steps=3, batch_size=8), 0, plan)
     assert found == train_and_score(task, jobs(1), TRAINING, 0, metric, [task.valid, task.test])
     assert len(seen) == 7 * 16 + 3 * 8
     assert set(seen) <= samples
@@ -98,7 +98,7 @@ def test_tuning_sees_the_augmented_batches(inner_steps):
     """The constants are those of a task that hands out the same augmented batches by looking them up."""
     task, plain = noisy(small_task()), small_task()
     settings = Tuning(steps=4, batch_size=8, inner_steps=inner_steps)
-    expression = with_weights(jobs()[1].expression, "edges")
+    expression = with_weights(jobs()[1].loss, "edges")
     order = BatchOrder(len(task.train), 8, 4 * inner_steps, 0, torch.device("cpu"))
     batches = {
         tuple(plain.train.x[indices].flatten().tolist()): training_inputs(task, indices, 0, step)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from dataclasses import replace
 
 import pytest
 import torch
 from torch.func import functional_call
+from torch.nn import functional
 
 from symloss.errors import TaskError
 from symloss.expr import parse_expression
+from symloss.losses.function import FunctionLoss
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.confirm import Trial, best_rate, run_trials
 from symloss.meta.lockstep import BatchOrder, Fleet, check_lockstep, seeded_model, seeded_networks
@@ -56,7 +59,10 @@ def trained_alone(task: Task, job: Job, training: Training, batch_seed: int) -> 
         nesterov=training.nesterov,
         weight_decay=training.weight_decay,
     )
-    loss = SymbolicLossModule(SymbolicLoss(job.expression, task.kind))
+    if isinstance(job.loss, FunctionLoss):
+        loss = lambda outputs, labels: job.loss.function(outputs, labels).mean()  # noqa: E731
+    else:
+        loss = SymbolicLossModule(SymbolicLoss(job.loss, task.kind))
     order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, CPU)
     for step in range(training.steps):
         batch = order[step]
@@ -79,6 +85,34 @@ def test_lockstep_training_equals_training_one_after_another(model, momentum, ne
     for row, job in enumerate(jobs):
         alone = trained_alone(task, job, training, 11)
         torch.testing.assert_close(together[row], alone(task.valid.x), rtol=1e-9, atol=1e-10)
+
+
+def dice(outputs, labels):
+    """A loss of the whole batch: one minus the soft overlap."""
+    p = torch.softmax(outputs, dim=1).gather(1, labels[:, None])
+    return 1 - 2 * p.sum() / (p.square().sum() + len(p))
+
+
+def test_losses_given_as_code_train_beside_formulas():
+    task = doubled(small_task("mlp"))
+    training = Training(steps=7, batch_size=32)
+    entropy = FunctionLoss("ce", functools.partial(functional.cross_entropy, reduction="none"), stacks=True)
+    losses = [FunctionLoss("dice", dice), entropy, parse_expression(FORMULAS[1]), entropy]
+    jobs = [Job(loss, seed, 0.1) for seed, loss in enumerate(losses)]
+    fleet = train_fleet(task, jobs, training, 11)
+    together = outputs_on(fleet.network, fleet.parameters, task.valid)
+    for row, job in enumerate(jobs):
+        alone = trained_alone(task, job, training, 11)
+        torch.testing.assert_close(together[row], alone(task.valid.x), rtol=1e-9, atol=1e-10)
+
+
+def test_a_stacked_function_averages_over_elements_in_regression():
+    task = doubled(small_task(kind="values"))
+    squares = FunctionLoss("mse", functools.partial(functional.mse_loss, reduction="none"), stacks=True)
+    jobs = [Job(squares, 1, 0.05), Job(FunctionLoss("mse", functional.mse_loss), 1, 0.05)]
+    fleet = train_fleet(task, jobs, Training(steps=5, batch_size=16), 2)
+    stacked, alone = outputs_on(fleet.network, fleet.parameters, task.test)
+    torch.testing.assert_close(stacked, alone, rtol=1e-9, atol=1e-10)
 
 
 def test_regression_trains_the_same_way():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -22,7 +23,8 @@ from symloss.records import Candidate, Kind, Score, Status, SymbolicLoss
 from symloss.search.generate import Generator
 from symloss.search.genetic import GeneticSearch
 from symloss.search.random_search import RandomSearch
-from symloss.search.settings import Genetic
+from symloss.search.settings import Genetic, TaylorGLO
+from symloss.search.taylorglo import TaylorGLOSearch
 from symloss.search.trees import borrowed_randomness, tree_set
 
 GOAL = parse_expression("y * (1 - pow(p, 0.6))")
@@ -51,8 +53,13 @@ def score(proposals, fail_every: int = 0) -> list[Candidate]:
     return found
 
 
+SEARCHES = ["genetic", "random", "taylorglo"]
+
+
 def make(name: str, grammar: str = "classification", seed: int = 0):
     loaded = load_grammar(grammar)
+    if name == "taylorglo":
+        return TaylorGLOSearch(20, TaylorGLO(), seed)
     return GeneticSearch(loaded, 20, Genetic(), seed) if name == "genetic" else RandomSearch(loaded, 20, seed)
 
 
@@ -65,8 +72,10 @@ def run(search, generations: int) -> list[list[str]]:
     return asked
 
 
-@pytest.mark.parametrize("grammar", shipped_grammars())
-@pytest.mark.parametrize("name", ["genetic", "random"])
+@pytest.mark.parametrize(
+    ("name", "grammar"),
+    [*itertools.product(["genetic", "random"], shipped_grammars()), ("taylorglo", "taylorglo")],
+)
 def test_proposals_obey_the_grammar(name, grammar):
     search, loaded = make(name, grammar), load_grammar(grammar)
     seen_ids = []
@@ -92,13 +101,13 @@ def test_whatever_is_drawn_from_any_grammar_is_valid(grammar, seed):
         assert trees.derivation(trees.tree(derivation)) == derivation
 
 
-@pytest.mark.parametrize("name", ["genetic", "random"])
+@pytest.mark.parametrize("name", SEARCHES)
 def test_a_seed_decides_everything(name):
     assert run(make(name), 4) == run(make(name), 4)
     assert run(make(name, seed=1), 2) != run(make(name), 2)
 
 
-@pytest.mark.parametrize("name", ["genetic", "random"])
+@pytest.mark.parametrize("name", SEARCHES)
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_search_goes_on_where_it_stopped(name, after):
     whole = run(make(name), 5)

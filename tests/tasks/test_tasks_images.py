@@ -49,7 +49,7 @@ def test_cifar10_is_read_scaled_and_split(tmp_path):
         found = task.test.x[:, channel]
         torch.testing.assert_close(found, torch.from_numpy(expected).float(), atol=1e-5, rtol=1e-5)
     assert task.test.y.tolist() == labels.tolist()
-    assert task.notes == (f"read from {tmp_path / 'cifar10/cifar-10-batches-bin'}",)
+    assert task.notes[0] == f"read from {tmp_path / 'cifar10/cifar-10-batches-bin'}"
 
 
 def test_pictures_stay_bytes_until_they_are_scaled(tmp_path):

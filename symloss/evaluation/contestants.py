@@ -1,0 +1,136 @@
+"""The losses of a comparison, from what a user calls them."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from symloss.errors import ConfigError, TaskError
+from symloss.expr import format_formula
+from symloss.losses.catalogue import CATALOGUE
+from symloss.losses.exact import trainable
+from symloss.losses.function import FunctionLoss, Loss
+from symloss.losses.published import Handcrafted
+from symloss.records import Kind
+from symloss.sources import LoadedLoss, load_loss
+from symloss.tasks.loading import call_user, is_spec, load_callable
+
+STANDARD = {
+    Kind.MULTICLASS: "cross-entropy",
+    Kind.BINARY: "binary-cross-entropy",
+    Kind.REGRESSION: "mse",
+}
+"""What each kind of task is usually trained with."""
+
+ADVICE = "a loss takes (outputs, labels) as torch's own do and returns a tensor that depends on outputs"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A loss with its own parameters set; `label` says to what, and is empty where there are none."""
+
+    label: str
+    loss: Loss
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A loss under one name, in the versions that may be chosen from.
+
+    formula: for people; None for code. judged: True for what the evaluation is about, False for what it is
+             compared with.
+    """
+
+    name: str
+    versions: tuple[Version, ...]
+    formula: str | None
+    judged: bool
+
+
+def contestants_for(
+    kind: Kind, losses: Sequence[str], against: Sequence[str], own_parameters: bool
+) -> list[Contestant]:
+    """The losses of an evaluation on a task of some kind, first what is judged.
+
+    Raises ConfigError, or another SymlossError, for what cannot be found or is of another kind.
+    """
+    judged = [contestant(source, kind, own_parameters, judged=True) for source in losses]
+    names = {own.name for own in judged}
+    others = [contestant(name, kind, own_parameters, judged=False) for name in expanded(kind, against)]
+    rivals = {own.name: own for own in others if own.name not in names}
+    if not rivals:
+        raise ConfigError(
+            f"there is nothing to compare {' and '.join(names)} with; name other losses with --against"
+        )
+    if len(names) < len(judged):
+        raise ConfigError(f"a loss is named twice among {', '.join(own.name for own in judged)}")
+    return [*judged, *rivals.values()]
+
+
+def expanded(kind: Kind, against: Sequence[str]) -> list[str]:
+    """The names that `against` stands for."""
+    if not against:
+        return [STANDARD[kind]]
+    every = [row.name for row in CATALOGUE.values() if kind in row.kinds]
+    return [name for given in against for name in (every if given == "all" else [given])]
+
+
+def contestant(source: str, kind: Kind, own_parameters: bool, judged: bool) -> Contestant:
+    """One loss, from any of the forms in which it can be given."""
+    if is_code(source):
+        return Contestant(source, (Version("", user_loss(source)),), None, judged)
+    found = load_loss(source, kind)
+    if found.loss.kind is not kind:
+        raise ConfigError(
+            f"'{source}' is a loss for {found.loss.kind.value} tasks, this is {kind.value}; choose another"
+        )
+    if found.row is not None:
+        # Parameters that the user gave are not up for choice.
+        rows = _settings_of(found.row) if own_parameters and not found.row.chosen else [found.row]
+        versions = tuple(Version(_label(row) if len(rows) > 1 else "", trainable(row)) for row in rows)
+        return Contestant(found.name, versions, found.row.formula, judged)
+    expression = found.loss.expression
+    return Contestant(_name(found, source), (Version("", expression),), format_formula(expression), judged)
+
+
+def is_code(source: str) -> bool:
+    """Whether `source` names a user's function; an exported file has no function named behind it."""
+    return is_spec(source) and ":" in source and not os.path.exists(source)
+
+
+def _settings_of(row: Handcrafted) -> list[Handcrafted]:
+    return [row.with_parameters(**values) for values in row.grid] or [row]
+
+
+def _label(row: Handcrafted) -> str:
+    return ", ".join(f"{name} {value:g}" for name, value in row.parameters.items())
+
+
+def _name(found: LoadedLoss, source: str) -> str:
+    """A run is called by its folder and the candidate, anything else as the user called it."""
+    if found.candidate is None:
+        return source if len(source) <= 40 else f"{source[:37]}..."
+    return f"{Path(source).name} #{found.candidate.id}"
+
+
+def user_loss(spec: str) -> FunctionLoss:
+    """A user's function or module. What it raises, and what it returns in error, becomes one sentence."""
+    found = load_callable(spec, "loss")
+    if isinstance(found, type) and issubclass(found, nn.Module):
+        found = call_user(found, f"loss '{spec}'", "a module must be made without arguments")
+    return FunctionLoss(spec, functools.partial(_checked, found, spec))
+
+
+def _checked(function: Callable[..., Any], spec: str, outputs: Tensor, labels: Tensor) -> Tensor:
+    value = call_user(function, f"loss '{spec}'", ADVICE, outputs, labels)
+    if not isinstance(value, Tensor):
+        raise TaskError(f"loss '{spec}' returned a {type(value).__name__}, expected a tensor: {ADVICE}")
+    if not value.requires_grad:
+        raise TaskError(f"loss '{spec}' does not depend on the outputs, so nothing can be learned: {ADVICE}")
+    return value

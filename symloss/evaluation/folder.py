@@ -1,0 +1,103 @@
+"""An evaluation on disk.
+
+    evaluation.json  what was asked for, and how networks are grouped, which decides the last bits
+    trials.jsonl     what was trained, one JSON object a line for networks trained together (append-only)
+    results.json, report.md, report.tex, *.svg   the outcome, written at the end; see `reports`
+
+A line is there or not there, whatever ends the process; what is there is not trained again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from symloss.archive.files import (
+    append_lines,
+    cut_unfinished_line,
+    decode,
+    read_file,
+    read_lines,
+    replace_file,
+)
+from symloss.errors import RunError
+from symloss.evaluation.settings import EvaluationSettings
+from symloss.evaluation.training import Trained
+
+RECORD, TRIALS = "evaluation.json", "trials.jsonl"
+
+
+class Grouping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the networks of a task are trained; measured once, when the evaluation starts."""
+
+    network: str
+    models_at_once: int
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The content of evaluation.json."""
+
+    settings: EvaluationSettings
+    versions: dict[str, str]
+    groupings: tuple[Grouping, ...]
+
+
+class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The networks of a group, under a key that says what they are."""
+
+    key: str
+    networks: tuple[Trained, ...]
+
+
+class EvaluationFolder:
+    """The trials of an evaluation, kept in a folder, or in memory alone without one."""
+
+    def __init__(self, path: Path | None, record: Record) -> None:
+        self.path, self.record = path, record
+        self._known: dict[str, tuple[Trained, ...]] = {}
+
+    @classmethod
+    def create(cls, path: Path | None, record: Record) -> EvaluationFolder:
+        """A new folder, or none. Raises RunError, and changes nothing, if it exists and is not empty."""
+        if path is None:
+            return cls(None, record)
+        try:
+            if path.exists() and not path.is_dir():
+                raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
+            if path.is_dir() and any(path.iterdir()):
+                raise RunError(f"'{path}' exists and is not empty; choose another --out")
+            path.mkdir(parents=True, exist_ok=True)
+            (path / TRIALS).touch()
+        except OSError as error:
+            raise RunError(f"cannot write the folder '{path}': {error.strerror or error}") from error
+        replace_file(path / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=2))
+        return cls(path, record)
+
+    @classmethod
+    def open(cls, path: Path) -> EvaluationFolder:
+        """One that exists. Raises RunError if `path` is none, or is damaged."""
+        record = decode(str(path / RECORD), read_file(path / RECORD), Record)
+        folder = cls(path, record)
+        cut_unfinished_line(path / TRIALS)
+        folder._known = {line.key: line.networks for line in read_lines(path / TRIALS, Line)}
+        return folder
+
+    def known(self, key: str) -> tuple[Trained, ...] | None:
+        """The networks of a group that has been trained."""
+        return self._known.get(key)
+
+    def add(self, key: str, networks: tuple[Trained, ...]) -> None:
+        """Remember what was trained."""
+        self._known[key] = networks
+        if self.path is not None:
+            append_lines(self.path / TRIALS, [Line(key, networks)])
+
+
+def same_settings(path: Path, settings: EvaluationSettings) -> bool:
+    """Whether the folder holds an evaluation of just these settings."""
+    try:
+        record = decode(str(path / RECORD), read_file(path / RECORD), Record)
+    except RunError:
+        return False  # none there, damaged, or of another version: not ours to go on with
+    return record.settings == settings

@@ -1,0 +1,65 @@
+"""Settings of an evaluation from what a user gives: options, assignments, and the folders of searches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from symloss.archive import RunFolder
+from symloss.config import TaskSettings, checked, parse_assignments
+from symloss.errors import ConfigError
+from symloss.evaluation.settings import Budget, EvaluationSettings
+
+DEFAULT_STEPS = 2000
+
+
+def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettings:
+    """What `given` says, and for the rest the task of the first loss that is the folder of a search.
+
+    With a task of its own, nothing is taken from the search. Raises ConfigError for an impossible value.
+    """
+    own: dict[str, Any] = {}
+    folder = next((loss for loss in losses if os.path.isdir(loss)), None)
+    if folder is not None and "task" not in given:
+        record = RunFolder.open(Path(folder)).record()
+        if record.get("task", {}).get("given"):
+            raise ConfigError(
+                f"the search in '{folder}' was given its data in Python, so that they are not known here; "
+                "choose a --task"
+            )
+        names = TaskSettings.__struct_fields__
+        own = {name: value for name, value in record["config"].items() if name in names}
+    return checked({**own, **given}, TaskSettings)
+
+
+def budget_of(given: Mapping[str, Any], steps: int | None, assignments: Iterable[str] = ()) -> Budget:
+    """The budget that options and assignments describe. Raises ConfigError naming the setting."""
+    settings = {"training": {"steps": DEFAULT_STEPS}, **parse_assignments(assignments), **given}
+    training = {"steps": DEFAULT_STEPS, **settings.get("training", {})}
+    if steps is not None:
+        training["steps"] = steps
+    return checked({**settings, "training": training}, Budget)
+
+
+def evaluation_settings(
+    losses: Sequence[str],
+    against: Sequence[str],
+    task: TaskSettings,
+    metrics: Sequence[str],
+    budget: Budget,
+) -> EvaluationSettings:
+    """All settings together."""
+    return msgspec.convert(
+        {
+            "losses": list(losses),
+            "tasks": [msgspec.to_builtins(task)],
+            "against": list(against),
+            "metrics": list(metrics),
+            "budget": msgspec.to_builtins(budget),
+        },
+        EvaluationSettings,
+    )

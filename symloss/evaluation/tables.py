@@ -1,0 +1,203 @@
+"""An evaluation as a table for terminals, as Markdown, and as LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
+from symloss.evaluation.statistics import Ranking
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+Cells = list[list[str]]
+
+
+def number(value: float) -> str:
+    """Four significant digits; a dash for what is not there."""
+    return f"{value:.4g}" if math.isfinite(value) else "-"
+
+
+def p_value(value: float) -> str:
+    """A p-value as people write it."""
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def loss_header(task: TaskResult) -> list[str]:
+    """Names of the columns of `loss_cells`."""
+    return ["loss", *(f"test {metric}" for metric in task.metrics), "validation", "learning rate", "tried"]
+
+
+def loss_cells(task: TaskResult) -> Cells:
+    """A row for each loss, best first."""
+    return [
+        [
+            f"{row.name}{' *' if row.judged else ''}{f' ({row.version})' if row.version else ''}",
+            *(tested(row, metric) for metric in task.metrics),
+            number(row.valid),
+            f"{row.learning_rate:g}" + (f", decay {row.weight_decay:g}" if row.weight_decay else ""),
+            str(row.tried),
+        ]
+        for row in task.ranked()
+    ]
+
+
+def tested(row: Row, metric: str) -> str:
+    """Mean and standard deviation over seeds, or how many networks diverged."""
+    if row.diverged:
+        return f"{row.diverged} of {len(row.test[metric])} diverged"
+    deviation = row.deviation(metric)
+    return number(row.mean(metric)) + (f" ± {deviation:.2g}" if math.isfinite(deviation) else "")
+
+
+COMPARED = ["loss", "against", "difference", "95 % interval", "Wilcoxon p", "permutation p", "Holm p"]
+COMPARED += ["effect", "verdict"]
+"""Names of the columns of `compared_cells`."""
+
+SHOWN = [1, 2, 3, 6, 7, 8]
+"""Those that a terminal has room for."""
+
+
+def compared_cells(comparisons: Sequence[Comparison]) -> Cells:
+    """A row for each comparison, in the order of the losses."""
+    return [
+        [
+            own.first,
+            own.second,
+            f"{own.paired.difference:+.4g}" if math.isfinite(own.paired.difference) else "-",
+            f"{number(own.paired.low)} to {number(own.paired.high)}",
+            p_value(own.paired.wilcoxon),
+            p_value(own.paired.permutation),
+            p_value(own.corrected),
+            f"{own.paired.effect:+.2f}",
+            f"{own.verdict} ({own.paired.better}:{own.paired.worse})",
+        ]
+        for own in comparisons
+    ]
+
+
+def protocol(evaluation: Evaluation) -> str:
+    """How the numbers came about, in a few sentences."""
+    return (
+        "Every loss got its learning rate from the same grid on validation data "
+        f"({evaluation.choosing_seeds} seeds a setting, {evaluation.steps} steps), was then trained from "
+        f"{evaluation.seeds} fresh seeds and tested once on clean test data. Seeds are paired: equal ones "
+        "start from equal weights and see equal batches. Lower is better; * marks what is judged; a win or "
+        "loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
+        "effect is the rank-biserial correlation, negative where the judged loss is better; in brackets the "
+        "seeds won and lost."
+    )
+
+
+def as_rich(evaluation: Evaluation) -> Group:
+    """For a terminal."""
+    from rich.console import Group
+    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
+
+    def table(header: Sequence[str], cells: Cells, left: int) -> Table:
+        made = Table()
+        for column, name in enumerate(header):
+            made.add_column(name, justify="left" if column < left else "right")
+        for row in cells:
+            made.add_row(*map(escape, row))
+        return made
+
+    parts: list[Table | Text] = []
+    for task in evaluation.tasks:
+        parts.append(Text(f"{task.title}, {task.model}", style="bold"))
+        parts.append(table(loss_header(task), loss_cells(task), 1))
+        for own in (row for row in task.rows if row.judged):
+            compared = [c for c in task.comparisons if c.first == own.name]
+            cells = [[row[i] for i in SHOWN] for row in compared_cells(compared)]
+            parts.append(Text(f"{own.name} against"))
+            parts.append(table(["", *(COMPARED[i] for i in SHOWN[1:])], cells, 1))
+    if evaluation.ranking is not None:
+        parts.append(Text(ranked_sentence(evaluation.ranking)))
+    parts.append(Text(protocol(evaluation), style="dim"))
+    return Group(*parts)
+
+
+def ranked_sentence(ranking: Ranking) -> str:
+    """Average ranks over tasks, and from which difference on they differ."""
+    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(ranking.names, ranking.ranks, strict=True))
+    critical = (
+        f"; losses differ at 5 % from a difference of {ranking.critical:.2f} on (Nemenyi; Friedman "
+        f"p {p_value(ranking.friedman)})"
+        if math.isfinite(ranking.critical)
+        else ""
+    )
+    return f"Average ranks: {ranks}{critical}."
+
+
+def as_markdown(evaluation: Evaluation) -> str:
+    """A section for each task, to be pasted anywhere."""
+    lines = [protocol(evaluation), ""]
+    for task in evaluation.tasks:
+        lines += [f"## {_marked(task.title)}, {task.model}", ""]
+        lines += [f"{_marked(note)}." for note in task.notes] + [""] * bool(task.notes)
+        lines += _pipes(loss_header(task), loss_cells(task))
+        lines += ["", *_pipes(COMPARED, compared_cells(task.comparisons)), ""]
+        lines += [
+            f"- {_marked(row.name)}: `{row.formula}`"
+            for row in task.rows
+            if row.formula is not None and row.judged
+        ]
+        lines.append("")
+    if evaluation.ranking is not None:
+        lines.append(ranked_sentence(evaluation.ranking))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _pipes(header: Sequence[str], cells: Cells) -> list[str]:
+    rows = [header, ["---"] * len(header), *([_marked(cell) for cell in row] for row in cells)]
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _marked(text: str) -> str:
+    """Text in which nothing is taken for Markdown."""
+    return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in " ".join(text.split()))
+
+
+def as_latex(evaluation: Evaluation) -> str:
+    """A booktabs table for each task, for documents that use the package booktabs."""
+    parts = []
+    for task in evaluation.tasks:
+        verdicts = {own.second: own for own in task.comparisons if own.first == task.rows[0].name}
+        lines = [
+            rf"% {_texed(task.title)}, {_texed(task.model)}; {_texed(task.metric)} on test data",
+            r"\begin{tabular}{lrrrl}",
+            r"\toprule",
+            rf"Loss & Test {_texed(task.metric)} & Learning rate & Holm $p$ & \\",
+            r"\midrule",
+        ]
+        for row in task.ranked():
+            own = verdicts.get(row.name)
+            p = "" if own is None else p_value(own.corrected).replace("<", r"$<$")
+            cells = [
+                _texed(row.name) + (r"$^{*}$" if row.judged else ""),
+                _texed(tested(row, task.metric)).replace("±", r"$\pm$"),
+                f"{row.learning_rate:g}",
+                p,
+                "" if own is None else own.verdict,
+            ]
+            lines.append(" & ".join(cells) + r" \\")
+        parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
+    return "\n\n".join(parts) + "\n"
+
+
+_TEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def _texed(text: str) -> str:
+    """Text in which nothing is taken for LaTeX, on one line."""
+    return "".join(_TEX.get(c, c) for c in " ".join(text.split()))

@@ -1,0 +1,82 @@
+"""Losses given as code, beside those given as formulas, and the gradients of a mixture of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symloss.expr import Expr
+from symloss.losses.entry import averaged, targets_of
+from symloss.losses.population import Population
+from symloss.records import Kind
+
+
+@dataclass(frozen=True)
+class FunctionLoss:
+    """A loss as a function of raw outputs (n, C) and labels, as torch's own are: `function(outputs, labels)`.
+
+    stacks: True if `function` returns one value for each sample or element, whatever the others are: batches
+            of several networks are then given to it as one. Otherwise it is called once for each network,
+            and the mean of what it returns is the loss.
+    """
+
+    name: str
+    function: Callable[[Tensor, Tensor], Tensor]
+    stacks: bool = False
+
+    @torch.enable_grad()
+    def output_gradient(self, outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+        """Gradient of each network's batch loss with respect to its outputs (K, batch, C). Same shape."""
+        if not self.stacks:
+            return torch.stack([self._gradient(row, labels) for row in outputs])
+        networks, batch = outputs.shape[:2]
+        leaf = outputs.detach().flatten(0, 1).requires_grad_()
+        repeated = labels.repeat(networks, *[1] * (labels.ndim - 1))
+        total = self.function(leaf, repeated).sum() / averaged(outputs, kind)
+        (slope,) = torch.autograd.grad(total, leaf)
+        return slope.view(networks, batch, -1)
+
+    def _gradient(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        leaf = outputs.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(self.function(leaf, labels).mean(), leaf)
+        return slope
+
+
+Loss = Expr | FunctionLoss
+"""What networks can be trained under."""
+
+
+class Losses:
+    """K losses, one for each of K networks, of either form."""
+
+    def __init__(self, losses: Sequence[Loss], kind: Kind, num_outputs: int, like: Tensor) -> None:
+        """like: a tensor with the device and the precision of the networks."""
+        self._kind, self._num_outputs, self._dtype = kind, num_outputs, like.dtype
+        formulas = [(row, loss) for row, loss in enumerate(losses) if not isinstance(loss, FunctionLoss)]
+        self._population = Population([loss for _, loss in formulas], kind, like.device)
+        self._constants = self._population.constants(like.dtype)
+        self._rows: list[tuple[FunctionLoss, list[int]]] = []
+        self._formulas = [row for row, _ in formulas]
+        functions: dict[FunctionLoss, list[int]] = {}
+        for row, loss in enumerate(losses):
+            if isinstance(loss, FunctionLoss):
+                functions.setdefault(loss, []).append(row)
+        self._rows = list(functions.items())
+
+    def output_gradient(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Gradient of each network's loss with respect to its outputs (K, batch, C); labels of a `Split`."""
+        if not self._rows:
+            return self._symbolic(outputs, labels)
+        found = torch.empty_like(outputs)
+        if self._formulas:
+            found[self._formulas] = self._symbolic(outputs[self._formulas], labels)
+        for loss, rows in self._rows:
+            found[rows] = loss.output_gradient(outputs[rows], labels, self._kind)
+        return found
+
+    def _symbolic(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        targets = targets_of(labels, self._kind, self._num_outputs, self._dtype)
+        return self._population.output_gradient(outputs, targets, self._constants)

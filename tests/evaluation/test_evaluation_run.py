@@ -1,0 +1,246 @@
+"""Whole evaluations on small data: fairness, resuming, reports, and what cannot be compared."""
+
+from __future__ import annotations
+
+import json
+import math
+import textwrap
+from dataclasses import replace
+
+import pytest
+
+import symloss.evaluation.evaluate as room
+from symloss.config import TaskSettings
+from symloss.errors import SymlossError
+from symloss.evaluation.choosing import choose
+from symloss.evaluation.contestants import Contestant, Version, contestants_for
+from symloss.evaluation.evaluate import FRESH_SEEDS, evaluate, score
+from symloss.evaluation.reports import reports
+from symloss.evaluation.settings import Budget, EvaluationSettings
+from symloss.evaluation.tables import as_latex, as_markdown
+from symloss.evaluation.training import Trained, steps_looked_at
+from symloss.expr import parse_expression
+from symloss.losses.catalogue import CATALOGUE
+from symloss.meta.settings import Training
+from symloss.records import Kind
+
+TRAINING = Training(steps=12, batch_size=32, network="chain", models_at_once=4)
+BUDGET = Budget(
+    seeds=4, choosing_seeds=2, learning_rates=(0.01, 0.1), widen=1, curve_points=3, training=TRAINING
+)
+DIGITS = TaskSettings(task="digits", model="linear", train_size=200, label_noise=0.2)
+
+
+def settings(*losses, against=(), tasks=(DIGITS,), **changes):
+    return EvaluationSettings(losses=losses, against=against, tasks=tasks, budget=BUDGET, **changes)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return evaluate(settings("brier", against=("cross-entropy", "focal"), metrics=("balanced-error",)))
+
+
+def test_every_loss_is_tested_on_the_same_seeds(found):
+    (task,) = found.tasks
+    assert [row.name for row in task.rows] == ["brier", "cross-entropy", "focal"]
+    for row in task.rows:
+        assert {name: len(costs) for name, costs in row.test.items()} == {"error": 4, "balanced-error": 4}
+        assert len(row.curve) == len(task.steps) == 3
+        assert row.tried in (2, 3)
+    assert [(c.first, c.second) for c in task.comparisons] == [("brier", "cross-entropy"), ("brier", "focal")]
+
+
+def test_a_loss_against_itself_is_a_tie_in_every_seed():
+    """The formula of the search and torch's own function are one loss here."""
+    (task,) = evaluate(settings("-(y * log(p))", against=("cross-entropy",))).tasks
+    ours, theirs = task.rows
+    assert ours.test == theirs.test
+    assert task.comparisons[0].verdict == "tie"
+
+
+def test_no_learning_rate_is_chosen_with_a_seed_that_is_tested(monkeypatch):
+    seen = []
+    train = room.train_networks
+
+    def watched(task, jobs, training, batch_seed, looks, tick):
+        seen.append((looks.test, {job.seed for job in jobs} | {batch_seed}))
+        return train(task, jobs, training, batch_seed, looks, tick)
+
+    monkeypatch.setattr(room, "train_networks", watched)
+    evaluate(settings("brier"))
+    chosen = set().union(*(seeds for test, seeds in seen if not test))
+    tested = set().union(*(seeds for test, seeds in seen if test))
+    assert chosen == {0, 1}
+    assert tested == {FRESH_SEEDS + i for i in range(4)}
+
+
+def test_an_interrupted_evaluation_goes_on_and_ends_alike(tmp_path, monkeypatch):
+    wanted = settings("brier", against=("cross-entropy",))
+    whole = evaluate(wanted, tmp_path / "whole")
+    train, left = room.train_networks, [3]
+
+    def interrupted(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return train(*arguments)
+
+    monkeypatch.setattr(room, "train_networks", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(wanted, tmp_path / "parts")
+    trials = tmp_path / "parts" / "trials.jsonl"
+    kept = trials.read_bytes()
+    assert kept.count(b"\n") == 3
+    trials.write_bytes(kept + b'{"key": "half a li')  # died while writing
+    monkeypatch.setattr(room, "train_networks", train)
+    assert evaluate(wanted, tmp_path / "parts") == whole
+    assert trials.read_bytes() == (tmp_path / "whole" / "trials.jsonl").read_bytes()
+    monkeypatch.setattr(room, "train_networks", interrupted)
+    assert evaluate(wanted, tmp_path / "parts") == whole  # nothing is trained again
+    with pytest.raises(SymlossError, match="not empty"):
+        evaluate(replace_budget(wanted, seeds=5), tmp_path / "parts")
+
+
+def replace_budget(wanted, **changes):
+    import msgspec
+
+    return msgspec.structs.replace(wanted, budget=msgspec.structs.replace(wanted.budget, **changes))
+
+
+def test_the_grid_grows_where_the_best_rate_ends_it_and_no_further():
+    asked = []
+
+    def costs(version, decay, rates):
+        asked.extend(rates)
+        return [[Trained(abs(math.log10(rate) - 1.0))] for rate in rates]  # best at 10
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    budget = Budget(learning_rates=(0.1, 1.0), widen=6)
+    choice = choose(only, budget, costs)
+    assert asked == [0.1, 1.0, 3.2, 10.0, 32.0]
+    assert (choice.setting.learning_rate, choice.tried) == (10.0, 5)
+    assert choose(only, replace_struct(budget, widen=1), costs).setting.learning_rate == 3.2
+
+
+def replace_struct(struct, **changes):
+    import msgspec
+
+    return msgspec.structs.replace(struct, **changes)
+
+
+def test_a_diverged_setting_is_never_chosen():
+    def costs(version, decay, rates):
+        return [[Trained(None if rate > 0.05 else 0.5)] for rate in rates]
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    assert choose(only, BUDGET, costs).setting.learning_rate <= 0.05
+
+
+def test_looks_on_the_way_end_with_the_last_step():
+    assert steps_looked_at(10, 3) == [3, 7, 10]
+    assert steps_looked_at(2, 10) == [1, 2]
+
+
+def test_own_parameters_are_choices_and_all_means_the_whole_catalogue():
+    rivals = contestants_for(Kind.MULTICLASS, ["y * (1 - p)"], ["all"], own_parameters=True)
+    names = {row.name for row in CATALOGUE.values() if Kind.MULTICLASS in row.kinds}
+    assert {own.name for own in rivals[1:]} == names
+    focal = next(own for own in rivals if own.name == "focal")
+    assert len(focal.versions) == len(CATALOGUE["focal"].grid) > 1
+    (fixed,) = contestants_for(Kind.MULTICLASS, ["brier"], ["focal(gamma=1)"], own_parameters=True)[1:]
+    assert len(fixed.versions) == 1
+
+
+CODE = """
+import torch
+from torch import nn
+
+def entropy(outputs, labels):
+    return nn.functional.cross_entropy(outputs, labels)
+
+class Entropy(nn.CrossEntropyLoss):
+    pass
+
+def broken(outputs, labels):
+    return outputs.nonsense()
+
+def constant(outputs, labels):
+    return torch.zeros(())
+
+def number(outputs, labels):
+    return 1.0
+"""
+
+
+@pytest.fixture
+def code(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(textwrap.dedent(CODE))
+    return path
+
+
+@pytest.mark.parametrize("name", ["entropy", "Entropy"])
+def test_a_users_function_or_module_is_judged_like_any_other(code, name):
+    (task,) = evaluate(settings(f"{code}:{name}", against=("cross-entropy",))).tasks
+    assert task.rows[0].test == task.rows[1].test
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (":broken", "nonsense"),
+        (":constant", "does not depend on the outputs"),
+        (":number", "returned a float, expected a tensor"),
+        (":missing", "has no 'missing'"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence(code, source, message):
+    with pytest.raises(SymlossError, match=message):
+        evaluate(settings(f"{code}{source}"))
+
+
+def test_a_loss_of_another_kind_is_refused():
+    with pytest.raises(SymlossError, match="regression"):
+        evaluate(settings("huber"))
+
+
+def test_regression_and_two_tasks_have_ranks():
+    diabetes = TaskSettings(task="diabetes", model="linear", outliers=0.2)
+    two = (diabetes, replace_struct(diabetes, data_seed=1))
+    found = evaluate(settings("huber", "cauchy", against=("mse",), tasks=two))
+    assert found.ranking is not None
+    assert set(found.ranking.names) == {"huber", "cauchy", "mse"}
+    assert sum(found.ranking.ranks) == pytest.approx(6)
+    assert "Average ranks" in as_markdown(found)
+
+
+def test_reports_hold_the_numbers(found):
+    files = reports(found)
+    assert set(files) == {"results.json", "report.md", "report.tex", "curves-1.svg"}
+    data = json.loads(files["results.json"])
+    (task,) = data["tasks"]
+    assert task["rows"][0]["test"]["error"] == list(found.tasks[0].rows[0].test["error"])
+    assert task["comparisons"][0]["verdict"] in ("win", "tie", "loss")
+    mean = f"{found.tasks[0].rows[0].mean('error'):.4g}"
+    assert mean in files["report.md"].decode()
+    assert mean in files["report.tex"].decode()
+    assert files == reports(found)
+
+
+def test_names_cannot_break_out_of_a_report(found):
+    evil = "a|b`c\\x_{}%&\n# <script>"
+    (task,) = found.tasks
+    renamed = replace(task, title=evil, rows=tuple(replace(row, name=evil) for row in task.rows))
+    changed = replace(found, tasks=(replace(renamed, comparisons=()),))
+    assert "<script>" not in as_markdown(changed).replace("\\<script", "")
+    rows = [line for line in as_markdown(changed).split("\n") if line.startswith("| a")]
+    assert rows
+    assert all(line.replace("\\|", "").count("|") == 7 for line in rows)
+    assert r"\%\&" in as_latex(changed)
+
+
+def test_a_score_is_the_validation_cost_and_reproducible():
+    first = score("brier", DIGITS, BUDGET)
+    assert first == score("brier", DIGITS, BUDGET)
+    assert first.score == pytest.approx(sum(first.per_seed) / 2)
+    assert score("1e30 * (1e30 * square(p - y))", DIGITS, replace_struct(BUDGET, widen=0)).score is None
