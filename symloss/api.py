@@ -183,7 +183,7 @@ class LossSearch:
                 raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
             task = self._task_from(x, y)
         elif task is not None:
-            self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size")
+            self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
         self.outcome_: Outcome = start(self.config, self.out, task=task)
         found = self.outcome_.task
         header = Header(task=found.name, metric=self.config.metric or found.metric, seed=self.config.seed)
@@ -207,6 +207,7 @@ class LossSearch:
 
         c = self.config
         self._refuse("arrays are used whole", "train_size")
+        self._refuse("arrays are not augmented", "augment")
         return task_from_arrays(
             x,
             y,

@@ -39,6 +39,7 @@ class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     label_noise, asymmetric_noise, imbalance, outliers, heavy_tails: corruption of the training data; see
                  `tasks.Corruption`.
     train_size:  use only so many training samples.
+    augment:     change the inputs of training batches where that is customary: see `tasks.augmentation`.
     data_dir:    where data files are looked for first. data_seed: of splits and corruption.
     device:      "cpu", "cuda", "cuda:1", ... or "auto".
     """
@@ -52,6 +53,7 @@ class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     outliers: Fraction = 0.0
     heavy_tails: NotNegative = 0.0
     train_size: Count | None = None
+    augment: bool = True
     data_dir: str | None = None
     data_seed: int = 0
     device: str = "auto"

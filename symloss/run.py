@@ -118,6 +118,7 @@ def task_of(settings: TaskSettings) -> Task:
         data_dir=settings.data_dir,
         data_seed=settings.data_seed,
         train_size=settings.train_size,
+        augment=settings.augment,
     )
     return task.to(device_of(settings.device))
 

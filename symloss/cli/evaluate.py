@@ -107,7 +107,17 @@ def _settings(
     )
 
 
-TASK_FIELDS = ("task", "model", "metric", *CORRUPTIONS, "train_size", "data_dir", "data_seed", "device")
+TASK_FIELDS = (
+    "task",
+    "model",
+    "metric",
+    *CORRUPTIONS,
+    "train_size",
+    "augment",
+    "data_dir",
+    "data_seed",
+    "device",
+)
 BUDGET_FIELDS = ("seeds", "choosing_seeds", "own_parameters", "seed")
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
     "gallery": "Write the losses of the catalogue in every language.",
+    "data": "Fetch published data sets, or list them.",
     "import": "Read an exported file back into a formula.",
 }
 

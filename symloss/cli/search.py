@@ -60,7 +60,8 @@ def command(config_file: Path | None, assignments: tuple[str, ...], out: Path | 
 
 def _next_folder(task: str) -> Path:
     """The first of runs/TASK-1, runs/TASK-2, ... that does not exist."""
-    stem = Path(task.partition(":")[0]).stem if ":" in task else task
+    source = task.removeprefix("table:").partition("?")[0]
+    stem = Path(source.partition(":")[0]).stem if ":" in task else task
     number = 1
     while (folder := Path("runs") / f"{stem}-{number}").exists():
         number += 1

@@ -11,7 +11,10 @@ from symloss.tasks.names import TASKS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_TASK_HELP = f"{', '.join(TASKS)}, or your own as file.py:function or package.module:function."
+_TASK_HELP = (
+    f"{', '.join(TASKS)}, your own as file.py:function or package.module:function, or "
+    "table:FILE?target=COLUMN."
+)
 
 _OPTIONS = [
     click.option(
@@ -52,6 +55,11 @@ _OPTIONS = [
         help="Add heavy-tailed noise of so many standard deviations to the training targets.",
     ),
     click.option("--train-size", type=int, metavar="N", help="Use only N training samples."),
+    click.option(
+        "--augment/--no-augment",
+        default=None,
+        help="Shift and mirror the images of training batches where that is customary.  [default: augment]",
+    ),
     click.option("--data-dir", metavar="DIR", help="Where data files are looked for first."),
     click.option("--data-seed", type=int, metavar="N", help="Seed of splits and corruption.  [default: 0]"),
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or auto.  [default: auto]"),

@@ -269,7 +269,7 @@ def title(settings: TaskSettings, task: Task) -> str:
     usual = TaskSettings()
     changed = [
         f"{name.replace('_', ' ')} {getattr(settings, name):g}"
-        for name in (*CORRUPTIONS, "train_size")
+        for name in (*CORRUPTIONS, "train_size", "augment")
         if getattr(settings, name) != getattr(usual, name)
     ]
     return ", ".join([task.name, *changed])

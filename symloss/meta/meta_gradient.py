@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
 from symloss.losses.population import Population
+from symloss.meta.batches import training_inputs
 from symloss.networks import Network, Parameters, Traced
 from symloss.records import Kind
 from symloss.tasks.task import Task
@@ -41,6 +42,7 @@ class MetaStep:
     train_batches: indices of the training samples of each inner step.
     valid_batch:   indices of the validation samples on which the task loss is measured.
     learning_rate: of the inner steps, plain gradient descent.
+    seed, first:   of the random numbers of augmentation, and the number of the first inner step among all.
     """
 
     network: Network
@@ -52,11 +54,13 @@ class MetaStep:
     train_batches: Sequence[Tensor]
     valid_batch: Tensor
     learning_rate: float
+    seed: int = 0
+    first: int = 0
 
     def train_batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Inputs and targets (batch, outputs) of an inner step, in the data's own precision."""
         task, indices = self.task, self.train_batches[number]
-        x = task.train.x[indices]
+        x = training_inputs(task, indices, self.seed, self.first + number)
         return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)
 
     def valid_inputs(self) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from symloss.losses.function import Loss, Losses
+from symloss.meta.batches import training_inputs
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training
@@ -47,6 +48,7 @@ class Heat:
         rates = torch.tensor([job.learning_rate for job in jobs], dtype=x.dtype, device=x.device)
         self.fleet = Fleet(network, parameters, rates, training)
         self._order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, x.device)
+        self._batch_seed = batch_seed
         self._done = 0
         self._set_losses()
 
@@ -60,8 +62,9 @@ class Heat:
         data = self._task.train
         for step in range(self._done, steps):
             batch = self._order[step]
+            x = training_inputs(self._task, batch, self._batch_seed, step)
             labels = data.y[batch]
-            self.fleet.step(data.x[batch], functools.partial(self.losses.output_gradient, labels=labels))
+            self.fleet.step(x, functools.partial(self.losses.output_gradient, labels=labels))
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)

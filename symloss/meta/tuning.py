@@ -84,6 +84,8 @@ def _tune_together(
             batches,
             valid[step],
             tuning.inner_learning_rate,
+            seed,
+            step * tuning.inner_steps,
         )
         # A candidate that diverges must not spoil Adam's averages with NaN: it stands still instead.
         constants.grad = torch.nan_to_num(gradient(meta_step), 0.0, 0.0, 0.0)

@@ -14,6 +14,7 @@ from symloss.tasks.names import CORRUPTIONS, TASKS
 
 if TYPE_CHECKING:
     from symloss.tasks.arrays import task_from_arrays
+    from symloss.tasks.augmentation import Augmentation
     from symloss.tasks.corruption import Corruption, corrupt
     from symloss.tasks.loading import load_callable
     from symloss.tasks.metrics import METRICS, Metric, find_metric
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "METRICS": "metrics",
     "MODELS": "models",
+    "Augmentation": "augmentation",
     "Corruption": "corruption",
     "Metric": "metrics",
     "Model": "models",
@@ -42,6 +44,7 @@ __all__ = [
     "METRICS",
     "MODELS",
     "TASKS",
+    "Augmentation",
     "Corruption",
     "Metric",
     "Model",

@@ -1,4 +1,4 @@
-"""From a user's arrays to a task: what kind they are of, and labels in the form of a `Split`."""
+"""From a user's arrays to a task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from symloss.records import Kind
 from symloss.tasks.building import build_task
 from symloss.tasks.checks import check_kind
 from symloss.tasks.corruption import Corruption
-from symloss.tasks.datasets import Dataset
+from symloss.tasks.dataset import Dataset
+from symloss.tasks.targets import encoded, kind_of
 from symloss.tasks.task import Task
 
 Array = NDArray[Any]
@@ -51,8 +52,8 @@ def task_from_arrays(
             f"x of shape {features.shape} and y of shape {targets.shape} do not match; expected "
             "x (samples, features...) and y with as many samples"
         )
-    chosen = check_kind(kind) if kind is not None else _kind_of(targets)
-    targets, outputs, notes = _encode(targets, chosen)
+    chosen = check_kind(kind) if kind is not None else kind_of(targets)
+    targets, outputs, notes = encoded(targets, chosen)
     data = Dataset(
         name,
         chosen,
@@ -81,38 +82,3 @@ def _array(values: ArrayLike | Tensor, name: str) -> Array:
     if bad:
         raise TaskError(f"{name} has {bad} values that are NaN or infinite; remove or replace them")
     return plain
-
-
-def _kind_of(targets: Array) -> Kind:
-    return Kind.REGRESSION if targets.dtype.kind == "f" else Kind.MULTICLASS
-
-
-def _encode(targets: Array, kind: Kind) -> tuple[Array, int, tuple[str, ...]]:
-    """Targets in the shape of `Split`, the number of outputs, and a note if labels were renumbered."""
-    if kind is Kind.REGRESSION:
-        return _values(targets)
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets[:, 0]
-    if targets.ndim != 1:
-        raise TaskError(
-            f"y has shape {targets.shape}, expected one label per sample; use argmax on one-hot labels"
-        )
-    labels, ids = np.unique(targets, return_inverse=True)
-    ids = ids.astype(np.int64)
-    if len(labels) < 2 or (kind is Kind.BINARY and len(labels) > 2):
-        expected = "two" if kind is Kind.BINARY else "two or more"
-        raise TaskError(f"y has {len(labels)} different labels, expected {expected} for a {kind.value} task")
-    shown = ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
-    usual = np.array_equal(labels, np.arange(len(labels)))
-    notes = () if usual else (f"labels {shown} are numbered from 0",)
-    return (ids, len(labels), notes) if kind is Kind.MULTICLASS else (ids[:, None], 1, notes)
-
-
-def _values(targets: Array) -> tuple[Array, int, tuple[str, ...]]:
-    if targets.dtype.kind == "U" or targets.ndim not in (1, 2):
-        raise TaskError(
-            f"y is {targets.dtype} of shape {targets.shape}, expected numbers of shape (samples,) or "
-            "(samples, outputs) for a regression task"
-        )
-    targets = targets.reshape(len(targets), -1).astype(np.float64)
-    return targets, targets.shape[1], ()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from symloss.records import Kind
 from symloss.tasks.corruption import Corruption, corrupt
-from symloss.tasks.datasets import Dataset
+from symloss.tasks.dataset import Dataset
 from symloss.tasks.models import model_maker
 from symloss.tasks.splitting import generator, split_indices, subsample_indices
 from symloss.tasks.task import Split, Task
@@ -27,29 +27,34 @@ def build_task(
     corruption: Corruption,
     data_seed: int = 0,
     train_size: int | None = None,
+    augment: bool = True,
 ) -> Task:
     """The task of a data set; model and metric default to the customary ones.
 
     train_size: keep only that many training samples, as many of each class as their share.
+    augment:    False leaves the data set's own augmentation out.
     """
-    train, valid, test = _parts(data, data_seed, train_size)
+    train, valid, test = _encoded(data, _parts(data, data_seed, train_size))
     scale_x, scale_y, notes = _scales(data, *train)
 
     def split(x: Array, y: Array) -> Split:
         return Split(scale_x(x), scale_y(y) if data.kind is Kind.REGRESSION else _labels(y, data.kind))
 
     model = model or data.model
+    augmentation = data.augment if augment else None
+    augmented = (f"training batches augmented: {augmentation.name}",) if augmentation else ()
     task = Task(
         data.name,
         data.kind,
         split(*train),
         split(*valid),
         split(*test),
-        make_model=model_maker(model, tuple(data.x.shape[1:]), data.num_outputs),
+        make_model=model_maker(model, tuple(train[0].shape[1:]), data.num_outputs),
         num_outputs=data.num_outputs,
         metric=metric or data.metric,
         model_name=model,
-        notes=(*data.notes, *notes),
+        notes=(*data.notes, *notes, *augmented),
+        augment=augmentation,
         confusions=data.confusions,
     )
     return corrupt(task, corruption, data_seed)
@@ -65,6 +70,13 @@ def _parts(data: Dataset, data_seed: int, train_size: int | None) -> list[tuple[
         train = train[chosen]
     parts = [(data.x[part], data.y[part]) for part in (train, *rest)]
     return [*parts, data.official_test] if data.official_test else parts
+
+
+def _encoded(data: Dataset, parts: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
+    if data.encode is None:
+        return parts
+    encode = data.encode(parts[0][0])
+    return [(encode(x), y) for x, y in parts]
 
 
 class _Scale:
@@ -92,7 +104,8 @@ class _Scale:
 
 def _scales(data: Dataset, x: Array, y: Array) -> tuple[_Scale, _Scale, tuple[str, ...]]:
     """How to scale x and y, from a training part; the note gives the way back to the units of y."""
-    scale_x = _Scale(*data.scale) if data.scale else _Scale.of(x)
+    given = (0.0, 1.0) if data.encode else data.scale
+    scale_x = _Scale(*given) if given else _Scale.of(x)
     if data.kind is not Kind.REGRESSION:
         return scale_x, _Scale(0.0, 1.0), ()
     scale_y = _Scale.of(y)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from symloss.errors import TaskError
 from symloss.records import Kind
+from symloss.tasks.augmentation import Augmentation
 
 
 def check_kind(kind: str) -> Kind:
@@ -91,4 +92,21 @@ def check_model(where: str, make_model: Callable[[], nn.Module], x: Tensor, num_
         raise TaskError(
             f"{where}: the model maps {len(x)} samples to {shape}, expected {expected}; "
             "correct its last layer or num_outputs"
+        )
+
+
+def check_augmentation(where: str, augment: Augmentation, x: Tensor) -> None:
+    """Raise TaskError unless the augmentation of samples x gives finite samples of the same shape."""
+    try:
+        found = augment(x, torch.Generator().manual_seed(0))
+    except Exception as error:
+        raise TaskError(
+            f"{where}: the augmentation '{augment.name}' fails on inputs of shape {tuple(x.shape)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    same = isinstance(found, Tensor) and (found.shape, found.dtype) == (x.shape, x.dtype)
+    if not same or not bool(torch.isfinite(found).all()):
+        raise TaskError(
+            f"{where}: the augmentation '{augment.name}' has to return finite inputs of the same shape "
+            f"{tuple(x.shape)} and type {x.dtype}"
         )

@@ -6,9 +6,9 @@ as a big-endian 32-bit integer, then the values. See the MNIST page of LeCun, Co
 
 from __future__ import annotations
 
+import functools
 import gzip
 import math
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
+from symloss.tasks.folders import located
 
 Bytes = NDArray[np.uint8]
 
@@ -29,6 +30,9 @@ FILES = (
 )
 """Names of the four files of a data set; each may be compressed and end in .gz."""
 
+TORCHVISION = {"mnist": "MNIST/raw", "fashion-mnist": "FashionMNIST/raw"}
+"""Where torchvision puts them, which `symloss data get` uses."""
+
 MAX_VALUES = 2**28
 """Largest file that is read, in values; a damaged header may announce any number of them."""
 
@@ -36,33 +40,26 @@ MAX_VALUES = 2**28
 def load_idx(name: str, data_dir: str | Path | None = None) -> tuple[tuple[Bytes, ...], Path]:
     """Training images (n, h, w) and labels (n,), test images and labels, and the folder they are in.
 
-    The first of `folders` that has all four files is taken.
+    The first of `folders.folders` that has all four files is taken.
     Raises: TaskError if there is none, a file is damaged, or images and labels do not match.
     """
-    searched = folders(name, data_dir)
-    for folder in searched:
-        paths = [_existing(folder, file) for file in FILES]
-        if all(paths):
-            break
-    else:
-        hint = "; Debian's package dataset-fashion-mnist provides it" if name == "fashion-mnist" else ""
-        raise TaskError(
-            f"no folder has the data set '{name}', searched {', '.join(map(str, searched))} for the files "
-            f"{', '.join(FILES)}, each plain or .gz{hint}; put them there or name their folder by data_dir"
-        )
-    arrays = tuple(read_idx(path, 3 - 2 * (i % 2)) for i, path in enumerate(paths) if path)
+    hint = "; Debian's package dataset-fashion-mnist provides it" if name == "fashion-mnist" else ""
+    files = f"the files {', '.join(FILES)}, each plain or .gz"
+    paths, folder = located(name, data_dir, functools.partial(find_idx, name), files, hint)
+    arrays = tuple(read_idx(path, 3 - 2 * (i % 2)) for i, path in enumerate(paths))
     for images, labels, path in zip(arrays[::2], arrays[1::2], paths[::2], strict=True):
         if len(images) != len(labels):
             raise TaskError(f"{path} has {len(images)} images for {len(labels)} labels; get both files again")
     return arrays, folder
 
 
-def folders(name: str, data_dir: str | Path | None = None) -> list[Path]:
-    """Folders that may have a data set, the first one first."""
-    found = [Path(data_dir).expanduser()] if data_dir is not None else []
-    if os.environ.get("SYMLOSS_DATA"):
-        found.append(Path(os.environ["SYMLOSS_DATA"]).expanduser() / name)
-    return [*found, Path("~/.cache/symloss").expanduser() / name, Path("/usr/share/datasets") / name]
+def find_idx(name: str, folder: Path) -> list[Path] | None:
+    """The four files, if they are in the folder or where torchvision puts them there."""
+    for place in (folder, folder / TORCHVISION.get(name, "")):
+        paths = [path for file in FILES if (path := _existing(place, file))]
+        if len(paths) == len(FILES):
+            return paths
+    return None
 
 
 def _existing(folder: Path, file: str) -> Path | None:

@@ -10,6 +10,11 @@ TASKS: dict[str, str] = {
     "mnist1d": "ten digit-like shapes of 40 points, 5000 samples, generated (arXiv 2011.14439)",
     "mnist": "handwritten digits, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
     "fashion-mnist": "articles of clothing, 28x28 pixels, 10 classes, 70000 samples (IDX files on disk)",
+    "cifar10": "photographs, 32x32 pixels in colour, 10 classes, 60000 samples (binary files on disk)",
+    "cifar100": "photographs, 32x32 pixels in colour, 100 classes, 60000 samples (binary files on disk)",
+    "svhn": "house numbers, 32x32 pixels in colour, 10 classes, 99289 samples (MATLAB files on disk)",
+    "california-housing": "median house value of 20640 districts from 8 numbers (file on disk)",
+    "communities-and-crime": "violent crime of 1994 US communities from census numbers (file on disk)",
 }
 """Name and one line about each; `datasets.LOADERS` has the loader of the same name."""
 

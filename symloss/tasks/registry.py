@@ -12,11 +12,14 @@ from symloss.errors import TaskError, did_you_mean
 from symloss.records import Kind
 from symloss.tasks.building import build_task
 from symloss.tasks.corruption import Corruption, corrupt
+from symloss.tasks.dataset import Dataset
 from symloss.tasks.datasets import LOADERS
 from symloss.tasks.loading import FORMS, call_user, is_spec, load_callable
 from symloss.tasks.metrics import class_ids, find_metric
 from symloss.tasks.models import model_maker
 from symloss.tasks.splitting import generator, subsample_indices
+from symloss.tasks.table_spec import PREFIX, SHORT_FORM
+from symloss.tasks.tabular import user_table
 from symloss.tasks.task import Split, Task
 
 
@@ -29,36 +32,46 @@ def make_task(
     data_dir: str | Path | None = None,
     data_seed: int = 0,
     train_size: int | None = None,
+    augment: bool = True,
 ) -> Task:
     """A task by name, or from a user's function without arguments that returns a Task.
 
-    name_or_spec: a name in `TASKS`, or `path/to/file.py:function`, or `package.module:function`.
+    name_or_spec: a name in `TASKS`, or `path/to/file.py:function`, or `package.module:function`, or
+                `table:FILE?target=COLUMN` (see `tabular`).
     model, metric: replace the task's own; see `MODELS` and `METRICS`; a metric may be a user's function.
     corruption: of the training part; nothing by default.
-    data_dir:   folder with IDX files, searched first.
+    data_dir:   folder with data files, searched first.
     data_seed:  decides the split, the subsample and the corruption.
     train_size: number of training samples to keep (stratified), all by default.
+    augment:    False leaves out the augmentation that the task has for its training batches.
     Raises:     TaskError in one sentence.
     """
     corruption = corruption or Corruption()
-    if is_spec(name_or_spec):
+    if is_spec(name_or_spec) and not name_or_spec.startswith(PREFIX):
         task = _smaller(_user_task(name_or_spec), train_size, data_seed)
         task = corrupt(_with_model(task, model), corruption, data_seed)
-        task = replace(task, metric=metric or task.metric)
+        task = replace(task, metric=metric or task.metric, augment=task.augment if augment else None)
     else:
-        if name_or_spec not in LOADERS:
-            hint = did_you_mean(name_or_spec, LOADERS)
-            raise TaskError(f"unknown task '{name_or_spec}'; {hint}; your own task is {FORMS}")
         task = build_task(
-            LOADERS[name_or_spec](data_dir),
+            _dataset(name_or_spec, data_dir),
             model=model,
             metric=metric,
             corruption=corruption,
             data_seed=data_seed,
             train_size=train_size,
+            augment=augment,
         )
     find_metric(task.metric, task.kind)  # a user's metric that cannot be imported should fail now
     return task
+
+
+def _dataset(name: str, data_dir: str | Path | None) -> Dataset:
+    if name.startswith(PREFIX):
+        return user_table(name, data_dir)
+    if name not in LOADERS:
+        hint = did_you_mean(name, LOADERS)
+        raise TaskError(f"unknown task '{name}'; {hint}; your own task is {FORMS}, or {SHORT_FORM}")
+    return LOADERS[name](data_dir)
 
 
 def _user_task(spec: str) -> Task:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from symloss.errors import TaskError
 from symloss.records import Kind
-from symloss.tasks.checks import check_kind, check_model, check_split
+from symloss.tasks.augmentation import Augmentation
+from symloss.tasks.checks import check_augmentation, check_kind, check_model, check_split
 from symloss.tasks.loading import is_spec
 from symloss.tasks.metrics import find_metric
 
@@ -45,6 +46,7 @@ class Task:
     num_outputs: number of classes; 1 for binary tasks; number of targets for regression.
     metric:      default metric: a name or a user's `file.py:function`.
     notes:       what happened to the data, such as corruption, in words.
+    augment:     changes the inputs of each training batch, and of nothing else; None leaves them alone.
     confusions:  pairs (class, the class it is most easily mistaken for): see `Corruption.asymmetric_noise`.
     Raises:      TaskError when built from data or a model that cannot work; see `validate`.
     """
@@ -59,6 +61,7 @@ class Task:
     metric: str
     model_name: str
     notes: tuple[str, ...] = ()
+    augment: Augmentation | None = None
     confusions: tuple[tuple[int, int], ...] = ()
 
     def __post_init__(self) -> None:
@@ -87,6 +90,8 @@ class Task:
                     f"{where}: samples of {name} have shape {tuple(part.x.shape[1:])}, "
                     f"those of train {self.input_shape}; all parts need the same"
                 )
+        if self.augment is not None:
+            check_augmentation(where, self.augment, self.train.x[:2])
         check_model(where, self.make_model, self.train.x[:2], self.num_outputs)
         if not is_spec(self.metric):  # a user's metric is imported when it is first used
             find_metric(self.metric, self.kind)

@@ -14,7 +14,8 @@ from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks import TASKS, Corruption, make_task
 from symloss.tasks.datasets import LOADERS
-from symloss.tasks.idx import FILES, folders, load_idx, read_idx
+from symloss.tasks.folders import folders
+from symloss.tasks.idx import FILES, load_idx, read_idx
 from symloss.tasks.mnist1d import generate
 
 RNG = np.random.default_rng(0)
@@ -43,7 +44,7 @@ def no_data(monkeypatch, tmp_path):
     monkeypatch.delenv("SYMLOSS_DATA", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     found = folders("mnist")
-    monkeypatch.setattr("symloss.tasks.idx.folders", lambda name, data_dir=None: [
+    monkeypatch.setattr("symloss.tasks.folders.folders", lambda name, data_dir=None: [
         *folders(name, data_dir)[:-1], tmp_path / "system" / name
     ])  # fmt: skip
     assert found[-1] == Path("/usr/share/datasets/mnist")
@@ -153,6 +154,8 @@ def test_folders_are_searched_in_order(tmp_path, monkeypatch, no_data):
     explicit = tmp_path / "explicit"
     write_set(explicit)
     assert load_idx("mnist", explicit)[1] == explicit
+    write_set(tmp_path / "all/mnist/MNIST/raw")  # as torchvision has it, in the folder for many sets
+    assert load_idx("mnist", tmp_path / "all")[1] == tmp_path / "all/mnist"
     (explicit / FILES[2]).unlink()
     assert load_idx("mnist", explicit)[1] == places[-1], "an incomplete folder was taken"
 
@@ -162,7 +165,13 @@ def test_missing_files_are_explained(tmp_path, name, no_data):
     with pytest.raises(TaskError) as raised:
         make_task(name, data_dir=tmp_path / "nowhere")
     message = str(raised.value)
-    for part in (*FILES, str(tmp_path / "nowhere"), str(tmp_path / "home/.cache/symloss" / name), "data_dir"):
+    for part in (
+        *FILES,
+        str(tmp_path / "nowhere"),
+        str(tmp_path / "home/.cache/symloss" / name),
+        "data_dir",
+        f"symloss data get {name}",
+    ):
         assert part in message
     assert ("dataset-fashion-mnist" in message) == (name == "fashion-mnist")
 

@@ -1,0 +1,152 @@
+"""Data sets from columns: a user's table, `table:FILE?target=COLUMN`, and published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symloss.errors import TaskError, did_you_mean
+from symloss.records import Kind
+from symloss.tasks.dataset import Dataset
+from symloss.tasks.encoding import encoder, kinds, structured
+from symloss.tasks.table_spec import TableSpec, parse_table_spec
+from symloss.tasks.tables import Columns, gaps, read_table
+from symloss.tasks.targets import encoded, kind_of
+
+MAX_CATEGORIES = 256
+"""Most different texts of a column; a column with more holds names rather than categories."""
+
+Array = NDArray[Any]
+
+
+def user_table(text: str, data_dir: str | Path | None = None) -> Dataset:
+    """The data set of `table:FILE?...`. A relative path is looked for in `data_dir` first.
+
+    Raises: TaskError naming the file and the column.
+    """
+    spec = parse_table_spec(text)
+    path = _existing(spec.path, data_dir)
+    test = _existing(spec.test, data_dir) if spec.test else None
+    files = [(path, read_table(path))] + ([(test, read_table(test))] if test else [])
+    return from_columns(
+        path.stem, files, spec, (f"read from {' and '.join(str(file) for file, _ in files)}",)
+    )
+
+
+def _existing(path: Path, data_dir: str | Path | None) -> Path:
+    path = path.expanduser()
+    tried = [*([Path(data_dir).expanduser() / path] if data_dir is not None else []), path]
+    found = next((place for place in tried if place.is_file()), None)
+    if found is None:
+        raise TaskError(f"there is no table {' or '.join(str(place.absolute()) for place in tried)}")
+    return found.absolute()
+
+
+def from_columns(
+    name: str, files: Sequence[tuple[Path, Columns]], spec: TableSpec, notes: tuple[str, ...]
+) -> Dataset:
+    """A data set of the columns of a file, and of those of a test file if there is a second one."""
+    for path, columns in files:
+        _check_columns(path, columns, spec)
+    path, first = files[0]
+    _check_same(files, spec)
+    features = [column for column in first if column not in (*spec.target, *spec.drop)]
+    if not features:
+        raise TaskError(f"{path} has no column left to predict from; found {', '.join(first)}")
+    joined = {column: np.concatenate([table[column] for _, table in files]) for column in first}
+    for column in features:
+        _check_feature(path, column, joined[column], spec)
+    targets, kind, outputs, more = _targets(path, joined, spec)
+    x = structured({column: joined[column] for column in features})
+    rows = len(next(iter(first.values())))
+    _check_classes(files[-1][0], targets[:rows], targets[rows:], kind)
+    return Dataset(
+        name,
+        kind,
+        x[:rows],
+        targets[:rows],
+        outputs,
+        official_test=(x[rows:], targets[rows:]) if len(files) > 1 else None,
+        encode=encoder,
+        metric="mse" if kind is Kind.REGRESSION else "error",
+        notes=(*notes, *more, *_described(x)),
+    )
+
+
+def _check_columns(path: Path, columns: Columns, spec: TableSpec) -> None:
+    for column in (*spec.target, *spec.drop):
+        if column not in columns:
+            raise TaskError(f"{path} has no column '{column}'; {did_you_mean(column, columns)}")
+    for column in spec.target:
+        count = gaps(columns[column])
+        if count:
+            raise TaskError(f"{path}: the target '{column}' is missing in {count} rows; leave these rows out")
+
+
+def _check_same(files: Sequence[tuple[Path, Columns]], spec: TableSpec) -> None:
+    path, first = files[0]
+    for other, columns in files[1:]:
+        for name in first:
+            if name in spec.drop:
+                continue
+            if name not in columns:
+                raise TaskError(f"{other} has no column '{name}', which {path} has; both need the same")
+            kinds = [
+                "text" if column.dtype.kind == "U" else "numbers" for column in (first[name], columns[name])
+            ]
+            if len(set(kinds)) > 1:
+                raise TaskError(f"column '{name}' holds {kinds[0]} in {path} and {kinds[1]} in {other}")
+
+
+def _check_feature(path: Path, name: str, column: Array, spec: TableSpec) -> None:
+    missing = gaps(column)
+    if missing == len(column):
+        raise TaskError(f"{path}: column '{name}' is empty; leave it out with drop={name}")
+    if missing and spec.missing is None:
+        raise TaskError(
+            f"{path}: column '{name}' has {missing} missing values; leave it out with drop={name}, or fill "
+            "such gaps with missing=mean"
+        )
+    different = len(np.unique(column)) if column.dtype.kind == "U" else 0
+    if different > MAX_CATEGORIES:
+        raise TaskError(
+            f"{path}: column '{name}' has {different} different texts, at most {MAX_CATEGORIES} are taken "
+            f"for categories; leave it out with drop={name}"
+        )
+
+
+def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Array, Kind, int, tuple[str, ...]]:
+    """Targets in the shape of a `Split`, their kind, the number of outputs, and notes."""
+    several = len(spec.target) > 1
+    values = [columns[name] for name in spec.target]
+    kind = spec.kind or (Kind.REGRESSION if several else kind_of(values[0]))
+    if several and kind is not Kind.REGRESSION:
+        raise TaskError(f"{path}: {len(spec.target)} targets are for regression only, found {kind.value}")
+    for name, column in zip(spec.target, values, strict=True):
+        if kind is Kind.REGRESSION and column.dtype.kind == "U":
+            raise TaskError(f"{path}: the target '{name}' holds text, expected numbers for a regression task")
+    try:
+        targets, outputs, notes = encoded(np.column_stack(values) if several else values[0], kind)
+    except TaskError as error:
+        raise TaskError(f"{path}, target '{spec.target[0]}': {error}") from None
+    return targets, kind, outputs, notes
+
+
+def _check_classes(path: Path, train: Array, test: Array, kind: Kind) -> None:
+    """Raise TaskError if the test file has classes that nothing can learn."""
+    new = [] if kind is Kind.REGRESSION else np.setdiff1d(test, train).tolist()
+    if new:
+        raise TaskError(
+            f"{path} has {len(new)} classes that the training file lacks; it needs samples of each"
+        )
+
+
+def _described(table: Array) -> tuple[str, ...]:
+    numbers, texts = kinds(table)
+    filled = [name for name in (*numbers, *texts) if gaps(table[name])]
+    notes = (f"categories one-hot encoded: {', '.join(texts)}",) if texts else ()
+    return (*notes, *((f"missing values filled: {', '.join(filled)}",) if filled else ()))
