@@ -47,6 +47,8 @@ def test_the_commands_work_in_the_order_in_which_they_stand(folder: Path) -> Non
         words = line.split()[1:]
         if words[0] == "search":
             words += ["--config", "small.toml"]
+        if words[0] == "evaluate":
+            words += "--steps 20 --seeds 2 --choosing-seeds 1 --set widen=0".split()
         out = run([sys.executable, "-m", "symloss", *words], folder)
         assert out.strip()
 
