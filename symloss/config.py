@@ -91,10 +91,7 @@ Settings = dict[str, Any]
 
 def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     """The configuration of layered settings, later ones winning. Raises ConfigError naming the setting."""
-    merged: Settings = {}
-    for layer in layers:
-        _merge(merged, layer)
-    return checked(merged, SearchConfig)
+    return layered(SearchConfig, *layers)
 
 
 Table = TypeVar("Table", bound=Struct)
@@ -110,6 +107,14 @@ def checked(settings: Mapping[str, Any], kind: type[Table]) -> Table:
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"setting '{name}': expected a finite number, found {value}")
     return table
+
+
+def layered(kind: type[Table], *layers: Mapping[str, Any]) -> Table:
+    """A table of `kind` from layered settings, later ones winning. Raises as `checked` does."""
+    merged: Settings = {}
+    for layer in layers:
+        _merge(merged, layer)
+    return checked(merged, kind)
 
 
 def _merge(into: Settings, layer: Mapping[str, Any]) -> None:

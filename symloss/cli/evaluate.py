@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symloss.cli.progress import progress
-from symloss.cli.tasks import task_options
-from symloss.tasks.names import CORRUPTIONS
+from symloss.cli.tasks import task_given, task_options
 
 if TYPE_CHECKING:
-    from symloss.evaluation.results import Evaluation
     from symloss.evaluation.settings import EvaluationSettings
 
 
@@ -69,8 +67,6 @@ def command(
             kept = f"; what was trained is in {out}, and the same command goes on" if out else ""
             click.echo(f"stopped{kept}", err=True)
             raise SystemExit(130) from None
-    if out is not None:
-        _write(found, out)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
         return
@@ -90,9 +86,9 @@ def _settings(
     assignments: tuple[str, ...],
     options: dict[str, Any],
 ) -> EvaluationSettings:
+    from symloss.evaluation.contestants import split_name
     from symloss.evaluation.reading import budget_of, evaluation_settings, task_settings
 
-    task = {name: value for name, value in options.items() if value is not None and name in TASK_FIELDS}
     budget = {
         name: value
         for name, value in options.items()
@@ -101,23 +97,12 @@ def _settings(
     return evaluation_settings(
         losses,
         [name for given in against for name in divided(given)],
-        task_settings(losses, task),
+        task_settings([split_name(loss)[1] for loss in losses], task_given(options)),
         divided(metrics or ""),
         budget_of(budget, options.get("steps"), assignments),
     )
 
 
-TASK_FIELDS = (
-    "task",
-    "model",
-    "metric",
-    *CORRUPTIONS,
-    "train_size",
-    "augment",
-    "data_dir",
-    "data_seed",
-    "device",
-)
 BUDGET_FIELDS = ("seeds", "choosing_seeds", "own_parameters", "seed")
 
 
@@ -131,9 +116,3 @@ def divided(text: str) -> list[str]:
         else:
             found[-1] += letter
     return [name.strip() for name in found if name.strip()]
-
-
-def _write(found: Evaluation, out: Path) -> None:
-    from symloss.evaluation.reports import reports, write_reports
-
-    write_reports(out, reports(found))

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from symloss.cli.evaluate import TASK_FIELDS
-from symloss.cli.tasks import task_options
+from symloss.cli.progress import progress
+from symloss.cli.tasks import task_given, task_options
 
 
 @click.command("score")
@@ -29,15 +29,22 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
     Lower is better; inf if every training diverged. LOSS takes the forms that 'symloss evaluate' takes. The
     test data are not looked at, so that another program may use this number to choose.
     """
+    from symloss.evaluation.contestants import split_name
     from symloss.evaluation.evaluate import score
     from symloss.evaluation.reading import budget_of, task_settings
 
-    task = {name: value for name, value in options.items() if value is not None and name in TASK_FIELDS}
-    budget = {"choosing_seeds": options["seeds"], "seed": options["seed"]}
-    given: dict[str, Any] = {name: value for name, value in budget.items() if value is not None}
+    seeds = {"choosing_seeds": options["seeds"], "seed": options["seed"]}
+    given: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
     if options["learning_rate"] is not None:
         given |= {"learning_rates": [options["learning_rate"]], "widen": 0}
-    found = score(loss, task_settings([loss], task), budget_of(given, options["steps"], assignments))
+    task = task_settings([split_name(loss)[1]], task_given(options))
+    budget = budget_of(given, options["steps"], assignments)
+    with progress(quiet=True) as (_, tick):
+        try:
+            found = score(loss, task, budget, tick)
+        except KeyboardInterrupt:
+            click.echo("stopped", err=True)
+            raise SystemExit(130) from None
     if as_json:
         click.echo(json.dumps(asdict(found), allow_nan=False))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -65,6 +65,14 @@ _OPTIONS = [
     click.option("--device", metavar="NAME", help="cpu, cuda, cuda:N or auto.  [default: auto]"),
 ]
 """Each has the name of a field of `config.TaskSettings`, and None where the user said nothing."""
+
+
+def task_given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a command's options that describe the task, as far as the user gave them."""
+    from symloss.config import TaskSettings
+
+    names = TaskSettings.__struct_fields__
+    return {name: value for name, value in options.items() if value is not None and name in names}
 
 
 def task_options(command: _Command) -> _Command:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,13 +46,14 @@ class Contestant:
     """A loss under one name, in the versions that may be chosen from.
 
     formula: for people; None for code. judged: True for what the evaluation is about, False for what it is
-             compared with.
+             compared with. identity: a text that changes when the loss does.
     """
 
     name: str
     versions: tuple[Version, ...]
     formula: str | None
     judged: bool
+    identity: str = ""
 
 
 def contestants_for(
@@ -60,16 +63,25 @@ def contestants_for(
 
     Raises ConfigError, or another SymlossError, for what cannot be found or is of another kind.
     """
-    judged = [contestant(source, kind, own_parameters, judged=True) for source in losses]
+    judged = [
+        contestant(source, kind, own_parameters, judged=True, name=name)
+        for name, source in map(split_name, losses)
+    ]
     names = {own.name for own in judged}
-    others = [contestant(name, kind, own_parameters, judged=False) for name in expanded(kind, against)]
+    others = [
+        contestant(source, kind, own_parameters, judged=False, name=row)
+        for row, source in map(split_name, expanded(kind, against))
+    ]
     rivals = {own.name: own for own in others if own.name not in names}
     if not rivals:
         raise ConfigError(
             f"there is nothing to compare {' and '.join(names)} with; name other losses with --against"
         )
     if len(names) < len(judged):
-        raise ConfigError(f"a loss is named twice among {', '.join(own.name for own in judged)}")
+        raise ConfigError(
+            f"two losses have one name among {', '.join(own.name for own in judged)}; "
+            "put another before one of them, as in mine=runs/first"
+        )
     return [*judged, *rivals.values()]
 
 
@@ -81,10 +93,25 @@ def expanded(kind: Kind, against: Sequence[str]) -> list[str]:
     return [name for given in against for name in (every if given == "all" else [given])]
 
 
-def contestant(source: str, kind: Kind, own_parameters: bool, judged: bool) -> Contestant:
-    """One loss, from any of the forms in which it can be given."""
+def split_name(given: str) -> tuple[str | None, str]:
+    """A name and a loss, from `name=loss`; no name if there is none, or if all of it is a file."""
+    found = _NAMED.match(given)
+    if found is None or os.path.exists(given):
+        return None, given
+    return found[1].strip(), found[2]
+
+
+_NAMED = re.compile(r"([\w][\w .#+-]*)=([^=].*)$", re.DOTALL)
+
+
+def contestant(
+    source: str, kind: Kind, own_parameters: bool, judged: bool, name: str | None = None
+) -> Contestant:
+    """One loss, from any of the forms in which it can be given; `name` is what it is shown by."""
     if is_code(source):
-        return Contestant(source, (Version("", user_loss(source)),), None, judged)
+        return Contestant(
+            name or source, (Version("", user_loss(source)),), None, judged, identity_of_code(source)
+        )
     found = load_loss(source, kind)
     if found.loss.kind is not kind:
         raise ConfigError(
@@ -94,14 +121,28 @@ def contestant(source: str, kind: Kind, own_parameters: bool, judged: bool) -> C
         # Parameters that the user gave are not up for choice.
         rows = _settings_of(found.row) if own_parameters and not found.row.chosen else [found.row]
         versions = tuple(Version(_label(row) if len(rows) > 1 else "", trainable(row)) for row in rows)
-        return Contestant(found.name, versions, found.row.formula, judged)
+        # The names of published losses are those of their rows; the version says which formulas these are.
+        stated = ", ".join(str(row.expression) for row in rows)
+        return Contestant(name or found.name, versions, found.row.formula, judged, stated)
     expression = found.loss.expression
-    return Contestant(_name(found, source), (Version("", expression),), format_formula(expression), judged)
+    return Contestant(
+        name or _name(found, source),
+        (Version("", expression),),
+        format_formula(expression),
+        judged,
+        str(expression),
+    )
 
 
 def is_code(source: str) -> bool:
     """Whether `source` names a user's function; an exported file has no function named behind it."""
     return is_spec(source) and ":" in source and not os.path.exists(source)
+
+
+def identity_of_code(source: str) -> str:
+    """A digest of the file that holds a user's loss; the name alone for an importable module."""
+    path = Path(source.rpartition(":")[0])
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else source
 
 
 def _settings_of(row: Handcrafted) -> list[Handcrafted]:

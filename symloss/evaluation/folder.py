@@ -2,6 +2,7 @@
 
     evaluation.json  what was asked for, and how networks are grouped, which decides the last bits
     trials.jsonl     what was trained, one JSON object a line for networks trained together (append-only)
+    timing.json      how long a training step takes under each loss, measured once
     results.json, report.md, report.tex, *.svg   the outcome, written at the end; see `reports`
 
 A line is there or not there, whatever ends the process; what is there is not trained again.
@@ -9,6 +10,7 @@ A line is there or not there, whatever ends the process; what is there is not tr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,7 +27,7 @@ from symloss.errors import RunError
 from symloss.evaluation.settings import EvaluationSettings
 from symloss.evaluation.training import Trained
 
-RECORD, TRIALS = "evaluation.json", "trials.jsonl"
+RECORD, TRIALS, TIMING = "evaluation.json", "trials.jsonl", "timing.json"
 
 
 class Grouping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,11 +38,16 @@ class Grouping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of evaluation.json."""
+    """The content of evaluation.json.
+
+    losses: for each task the losses by name, with a digest of what each is. data: a digest of each task's.
+    """
 
     settings: EvaluationSettings
     versions: dict[str, str]
     groupings: tuple[Grouping, ...]
+    losses: tuple[dict[str, str], ...] = ()
+    data: tuple[str, ...] = ()
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +99,28 @@ class EvaluationFolder:
         self._known[key] = networks
         if self.path is not None:
             append_lines(self.path / TRIALS, [Line(key, networks)])
+
+    def check_unchanged(self, record: Record) -> None:
+        """Raise RunError if the settings mean other losses or data now than when this evaluation began."""
+        pairs = zip(self.record.losses, record.losses, strict=True)
+        changed = [name for before, now in pairs for name in now if before.get(name) != now[name]]
+        what = f"'{changed[0]}' is another loss" if changed else "the data are others"
+        if changed or self.record.data != record.data:
+            raise RunError(
+                f"{what} now than when the evaluation in '{self.path}' began; choose another --out"
+            )
+
+    def timing(self, number: int, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """What `measure` finds for a task; it is asked once and its answer kept."""
+        path = None if self.path is None else self.path / TIMING
+        known: dict[int, dict[str, float]] = {}
+        if path is not None and path.exists():
+            known = decode(str(path), read_file(path), dict[int, dict[str, float]])
+        if number not in known:
+            known[number] = measure()
+            if path is not None:
+                replace_file(path, msgspec.json.encode(known))
+        return known[number]
 
 
 def same_settings(path: Path, settings: EvaluationSettings) -> bool:

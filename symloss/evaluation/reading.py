@@ -7,14 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from symloss.archive import RunFolder
-from symloss.config import TaskSettings, checked, parse_assignments
+from symloss.config import TaskSettings, checked, layered, parse_assignments
 from symloss.errors import ConfigError
 from symloss.evaluation.settings import Budget, EvaluationSettings
-
-DEFAULT_STEPS = 2000
 
 
 def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettings:
@@ -38,11 +34,9 @@ def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettin
 
 def budget_of(given: Mapping[str, Any], steps: int | None, assignments: Iterable[str] = ()) -> Budget:
     """The budget that options and assignments describe. Raises ConfigError naming the setting."""
-    settings = {"training": {"steps": DEFAULT_STEPS}, **parse_assignments(assignments), **given}
-    training = {"steps": DEFAULT_STEPS, **settings.get("training", {})}
-    if steps is not None:
-        training["steps"] = steps
-    return checked({**settings, "training": training}, Budget)
+    options = {**given} if steps is None else {**given, "training": {"steps": steps}}
+    usual = {"training": {"steps": Budget().training.steps}}
+    return layered(Budget, usual, parse_assignments(assignments), options)
 
 
 def evaluation_settings(
@@ -53,13 +47,6 @@ def evaluation_settings(
     budget: Budget,
 ) -> EvaluationSettings:
     """All settings together."""
-    return msgspec.convert(
-        {
-            "losses": list(losses),
-            "tasks": [msgspec.to_builtins(task)],
-            "against": list(against),
-            "metrics": list(metrics),
-            "budget": msgspec.to_builtins(budget),
-        },
-        EvaluationSettings,
+    return EvaluationSettings(
+        losses=tuple(losses), tasks=(task,), against=tuple(against), metrics=tuple(metrics), budget=budget
     )

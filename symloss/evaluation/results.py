@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from symloss.evaluation.statistics import LEVEL, Paired, Ranking
@@ -18,6 +18,7 @@ class Row:
     learning_rate, weight_decay: chosen on validation data among `tried` settings; valid: the cost there.
     test:     costs on test data by metric, one for each seed; NaN where a network diverged.
     curve:    mean cost on validation data at `TaskResult.steps`; NaN likewise.
+    step_seconds: of a training step of a single network; measured, so it is no part of what is compared.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Row:
     valid: float
     test: dict[str, tuple[float, ...]]
     curve: tuple[float, ...]
+    step_seconds: float = field(default=math.nan, compare=False)
 
     def mean(self, metric: str) -> float:
         """Mean test cost; NaN if a network diverged."""

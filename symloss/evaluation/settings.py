@@ -43,7 +43,8 @@ class EvaluationSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """Everything that decides an evaluation.
 
     losses:  what is judged: run folders, exported files, names of the catalogue, formulas, or a user's
-             `file.py:function`. against: what they are compared with, in the same forms; "all" stands for the
+             `file.py:function`, each with a name to be shown by if one is put before it: `ours=runs/first`.
+             against: what they are compared with, in the same forms; "all" stands for the
              catalogue's losses for the kind of task, and nothing for cross-entropy or mean squared error.
     tasks:   on what. metrics: reported beside the task's own metric, which decides.
     """

@@ -27,7 +27,14 @@ def p_value(value: float) -> str:
 
 def loss_header(task: TaskResult) -> list[str]:
     """Names of the columns of `loss_cells`."""
-    return ["loss", *(f"test {metric}" for metric in task.metrics), "validation", "learning rate", "tried"]
+    return [
+        "loss",
+        *(f"test {metric}" for metric in task.metrics),
+        "validation",
+        "learning rate",
+        "tried",
+        "ms/step",
+    ]
 
 
 def loss_cells(task: TaskResult) -> Cells:
@@ -39,6 +46,7 @@ def loss_cells(task: TaskResult) -> Cells:
             number(row.valid),
             f"{row.learning_rate:g}" + (f", decay {row.weight_decay:g}" if row.weight_decay else ""),
             str(row.tried),
+            number(row.step_seconds * 1000) if math.isfinite(row.step_seconds) else "-",
         ]
         for row in task.ranked()
     ]
@@ -87,7 +95,8 @@ def protocol(evaluation: Evaluation) -> str:
         "start from equal weights and see equal batches. Lower is better; * marks what is judged; a win or "
         "loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
         "effect is the rank-biserial correlation, negative where the judged loss is better; in brackets the "
-        "seeds won and lost."
+        "seeds won and lost. ms/step is the time of a training step of a single network, on one thread or on "
+        "the GPU."
     )
 
 

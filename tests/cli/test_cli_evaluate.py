@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from symloss.cli import main
-from symloss.cli.evaluate import BUDGET_FIELDS, TASK_FIELDS, divided
+from symloss.cli.evaluate import BUDGET_FIELDS, divided
+from symloss.cli.evaluate import command as evaluate_command
 from symloss.config import TaskSettings
 from symloss.evaluation.settings import Budget
 
@@ -27,6 +28,7 @@ def test_evaluate_writes_reports_and_the_same_command_trains_nothing_again(tmp_p
     assert first.exit_code == 0, first.output
     assert "brier against" in first.stdout
     names = {"evaluation.json", "trials.jsonl", "results.json", "report.md", "report.tex", "curves-1.svg"}
+    names |= {"timing.json"}
     assert {path.name for path in (tmp_path / "out").iterdir()} == names
     trials = (tmp_path / "out" / "trials.jsonl").read_bytes()
     again = called(*JUDGED, "--against", "focal,cross-entropy", "--out", out, "--json")
@@ -86,6 +88,7 @@ def test_commas_in_formulas_divide_nothing():
     assert divided("focal, min(p, y) ,focal(gamma=1),") == ["focal", "min(p, y)", "focal(gamma=1)"]
 
 
-def test_options_are_settings():
-    assert set(TASK_FIELDS) == set(TaskSettings.__struct_fields__)
+def test_every_setting_of_a_task_and_of_the_main_budget_is_an_option():
+    options = {parameter.name for parameter in evaluate_command.params}
+    assert set(TaskSettings.__struct_fields__) < options
     assert set(BUDGET_FIELDS) < set(Budget.__struct_fields__)

@@ -9,16 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-import symloss.evaluation.evaluate as room
+import symloss.evaluation.work as room
 from symloss.config import TaskSettings
 from symloss.errors import SymlossError
 from symloss.evaluation.choosing import choose
 from symloss.evaluation.contestants import Contestant, Version, contestants_for
-from symloss.evaluation.evaluate import FRESH_SEEDS, evaluate, score
+from symloss.evaluation.evaluate import evaluate, score
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.evaluation.tables import as_latex, as_markdown
 from symloss.evaluation.training import Trained, steps_looked_at
+from symloss.evaluation.work import FRESH_SEEDS
 from symloss.expr import parse_expression
 from symloss.losses.catalogue import CATALOGUE
 from symloss.meta.settings import Training
@@ -235,7 +236,7 @@ def test_names_cannot_break_out_of_a_report(found):
     assert "<script>" not in as_markdown(changed).replace("\\<script", "")
     rows = [line for line in as_markdown(changed).split("\n") if line.startswith("| a")]
     assert rows
-    assert all(line.replace("\\|", "").count("|") == 7 for line in rows)
+    assert all(line.replace("\\|", "").count("|") == 8 for line in rows)
     assert r"\%\&" in as_latex(changed)
 
 
@@ -244,3 +245,48 @@ def test_a_score_is_the_validation_cost_and_reproducible():
     assert first == score("brier", DIGITS, BUDGET)
     assert first.score == pytest.approx(sum(first.per_seed) / 2)
     assert score("1e30 * (1e30 * square(p - y))", DIGITS, replace_struct(BUDGET, widen=0)).score is None
+
+
+def test_a_loss_can_be_given_a_name():
+    found = contestants_for(
+        Kind.MULTICLASS, ["ours = -(y * log(p))"], ["focal(gamma=1)", "theirs=brier"], False
+    )
+    assert [own.name for own in found] == ["ours", "focal(gamma=1)", "theirs"]
+    with pytest.raises(SymlossError, match="one name"):
+        contestants_for(Kind.MULTICLASS, ["x=brier", "x=focal"], ["cross-entropy"], False)
+
+
+def test_an_evaluation_does_not_go_on_under_a_name_that_means_another_loss(tmp_path, monkeypatch):
+    """A user's file, or the best of a search that went on, may have changed since."""
+    file = tmp_path / "mine.py"
+    file.write_text("def loss(outputs, labels):\n    return outputs.square().mean()\n")
+    wanted = settings(f"{file}:loss", against=("cross-entropy",))
+    evaluate(wanted, tmp_path / "out")
+    file.write_text("def loss(outputs, labels):\n    return outputs.abs().mean()\n")
+    with pytest.raises(SymlossError, match=r"mine\.py:loss' is another loss now"):
+        evaluate(wanted, tmp_path / "out")
+
+
+def test_an_evaluation_does_not_go_on_with_other_data(tmp_path):
+    table = tmp_path / "data.csv"
+    rows = [f"{i % 7},{i % 5},{i % 3}" for i in range(60)]
+    table.write_text("a,b,kind\n" + "\n".join(rows))
+    task = TaskSettings(task=f"table:{table}?target=kind&kind=multiclass", model="linear")
+    wanted = settings("brier", against=("cross-entropy",), tasks=(task,))
+    evaluate(wanted, tmp_path / "out")
+    table.write_text("a,b,kind\n" + "\n".join(rows[::-1]))
+    with pytest.raises(SymlossError, match="data are others now"):
+        evaluate(wanted, tmp_path / "out")
+
+
+def test_every_loss_gets_a_time_that_is_no_result(found):
+    (task,) = found.tasks
+    assert all(row.step_seconds > 0 for row in task.rows)
+    assert replace(task.rows[0], step_seconds=1.0) == task.rows[0]
+    assert "ms/step" in as_markdown(found)
+
+
+def test_a_weight_decay_that_would_be_overruled_is_refused():
+    budget = Budget(training=Training(steps=2, weight_decay=0.1))
+    with pytest.raises(SymlossError, match="weight_decays"):
+        evaluate(EvaluationSettings(losses=("brier",), tasks=(DIGITS,), budget=budget))

@@ -1,0 +1,99 @@
+"""What is compared on a task, checked before anything is trained, and the folder that it is kept in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import msgspec
+
+from symloss import __version__
+from symloss.config import TaskSettings
+from symloss.errors import ConfigError
+from symloss.evaluation.contestants import Contestant, contestants_for
+from symloss.evaluation.folder import EvaluationFolder, Grouping, Record, same_settings
+from symloss.evaluation.settings import Budget, EvaluationSettings
+from symloss.meta.plan import plan_for
+from symloss.meta.settings import Training
+from symloss.run import check_metric, metric_of, task_of
+from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A task, what is compared on it, and how its networks are trained."""
+
+    task: Task
+    metrics: tuple[Metric, ...]
+    contestants: tuple[Contestant, ...]
+    training: Training
+
+
+def training_of(budget: Budget) -> Training:
+    """The training of every network. Raises ConfigError for settings that are chosen and not set."""
+    if budget.training.learning_rate is not None:
+        raise ConfigError(
+            "setting 'training.learning_rate' has no effect here: every loss gets its own; "
+            "set learning_rates to the rates to choose from"
+        )
+    if budget.training.weight_decay:
+        raise ConfigError(
+            "setting 'training.weight_decay' has no effect here: it is chosen like the learning rate; "
+            f"set weight_decays=[{budget.training.weight_decay:g}] for this one alone"
+        )
+    return budget.training
+
+
+def subject_of(settings: EvaluationSettings, own: TaskSettings) -> Subject:
+    """A task with its contestants. Raises SymlossErrors for whatever of them cannot be used."""
+    task = task_of(own)
+    metric = metric_of(own, task)
+    others = [find_metric(name, task.kind) for name in settings.metrics if name != metric.name]
+    for reported in (metric, *others):
+        check_metric(reported, task, settings.budget.seed)
+    rivals = contestants_for(task.kind, settings.losses, settings.against, settings.budget.own_parameters)
+    return Subject(task, (metric, *others), tuple(rivals), training_of(settings.budget))
+
+
+def folder_for(
+    settings: EvaluationSettings, subjects: Sequence[Subject], out: Path | None
+) -> EvaluationFolder:
+    """Where trials are kept: the folder of an evaluation of these settings, or a new one."""
+    record = Record(
+        settings,
+        {"symloss": __version__, "torch": version("torch")},
+        (),
+        tuple({own.name: own.identity for own in subject.contestants} for subject in subjects),
+        tuple(digest_of(subject.task) for subject in subjects),
+    )
+    if out is not None and same_settings(out, settings):
+        folder = EvaluationFolder.open(out)
+        folder.check_unchanged(record)
+        return folder
+    plans = [plan_for(subject.task, subject.training) for subject in subjects]
+    groupings = tuple(Grouping("chain" if plan.chain else "traced", plan.at_once) for plan in plans)
+    return EvaluationFolder.create(out, msgspec.structs.replace(record, groupings=groupings))
+
+
+def digest_of(task: Task) -> str:
+    """A digest of all data of a task, which tells whether they are still the same."""
+    digest = hashlib.sha256()
+    for split in (task.train, task.valid, task.test):
+        for tensor in (split.x, split.y):
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def title(settings: TaskSettings, task: Task) -> str:
+    """A task with what was done to its training data, such as "digits, label noise 0.4"."""
+    usual = TaskSettings()
+    changed = [
+        f"{name.replace('_', ' ')} {getattr(settings, name):g}"
+        for name in (*CORRUPTIONS, "train_size", "augment")
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    return ", ".join([task.name, *changed])
