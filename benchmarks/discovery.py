@@ -22,7 +22,7 @@ import numpy as np
 from msgspec.structs import replace
 from scipy import stats
 
-from benchmarks.machine import machine
+from symloss.benchmark.machine import machine
 from symloss.config import SearchConfig
 from symloss.export import Header
 from symloss.expr import Expr, format_formula

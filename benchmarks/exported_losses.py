@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.machine import machine
 from benchmarks.measure import interleaved, wait, with_peak_memory
+from symloss.benchmark.machine import machine
 from symloss.export import Header
 from symloss.export.forms import careful_form
 from symloss.export.read import read_export

@@ -25,9 +25,9 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import plain_loop
-from benchmarks.machine import machine
 from benchmarks.measure import flops_of_a_step, gemm_rate, interleaved, seconds, with_peak_memory
 from benchmarks.pipeline import pipeline_report
+from symloss.benchmark.machine import machine
 from symloss.errors import TaskError
 from symloss.expr import Expr
 from symloss.grammar import load_grammar

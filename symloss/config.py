@@ -111,10 +111,15 @@ def checked(settings: Mapping[str, Any], kind: type[Table]) -> Table:
 
 def layered(kind: type[Table], *layers: Mapping[str, Any]) -> Table:
     """A table of `kind` from layered settings, later ones winning. Raises as `checked` does."""
-    merged: Settings = {}
+    return checked(merged(*layers), kind)
+
+
+def merged(*layers: Mapping[str, Any]) -> Settings:
+    """Layered settings as one, later ones winning; tables are merged, anything else is replaced."""
+    found: Settings = {}
     for layer in layers:
-        _merge(merged, layer)
-    return checked(merged, kind)
+        _merge(found, layer)
+    return found
 
 
 def _merge(into: Settings, layer: Mapping[str, Any]) -> None:
@@ -122,7 +127,7 @@ def _merge(into: Settings, layer: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
+            into[key] = merged(value) if isinstance(value, Mapping) else value
 
 
 def read_config(path: Path) -> Settings:

@@ -57,7 +57,7 @@ def command(
     your own as file.py:function. Every loss gets its learning rate from the same grid on validation data, is
     trained from fresh seeds, and tested once. The task is that of the search, unless options say otherwise.
     """
-    from symloss.evaluation.evaluate import evaluate
+    from symloss.evaluation.comparing import evaluate
 
     settings = _settings(losses, against, metrics, assignments, options)
     with progress(quiet=as_json) as (say, tick):

@@ -17,6 +17,7 @@ COMMANDS = {
     "analyze": "Explain what a loss does in training.",
     "evaluate": "Compare losses under one budget.",
     "score": "Print one number for a loss, for other programs.",
+    "benchmark": "Run a suite of searches and evaluations.",
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
     "gallery": "Write the losses of the catalogue in every language.",

@@ -29,8 +29,8 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
     Lower is better; inf if every training diverged. LOSS takes the forms that 'symloss evaluate' takes. The
     test data are not looked at, so that another program may use this number to choose.
     """
+    from symloss.evaluation.comparing import score
     from symloss.evaluation.contestants import split_name
-    from symloss.evaluation.evaluate import score
     from symloss.evaluation.reading import budget_of, task_settings
 
     seeds = {"choosing_seeds": options["seeds"], "seed": options["seed"]}

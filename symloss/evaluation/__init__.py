@@ -11,15 +11,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symloss.evaluation.evaluate import evaluate, score
+    from symloss.evaluation.comparing import evaluate, score
     from symloss.evaluation.results import Evaluation
     from symloss.evaluation.settings import EvaluationSettings
 
 _HOMES = {
     "Evaluation": "results",
     "EvaluationSettings": "settings",
-    "evaluate": "evaluate",
-    "score": "evaluate",
+    "evaluate": "comparing",
+    "score": "comparing",
 }
 
 __all__ = ["Evaluation", "EvaluationSettings", "evaluate", "score"]

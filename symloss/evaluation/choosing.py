@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from symloss.evaluation.contestants import Contestant, Version
@@ -50,16 +50,30 @@ def choose(contestant: Contestant, budget: Budget, costs: Costs) -> Choice:
 
 
 def _tried(version: Version, decay: float, budget: Budget, costs: Costs) -> dict[float, Sequence[Trained]]:
-    """The networks at every rate of the grid, which grows while its best rate lies at its end."""
+    """The networks at every rate of the grid, which grows where the costs still fall at its ends.
+
+    Only to look whether the best rate ends the grid would not do: under squared error with outliers a high
+    rate, at which networks die, can be better than all but those far below the grid.
+    """
     rates = sorted(budget.learning_rates)
     found = dict(zip(rates, costs(version, decay, rates), strict=True))
     for _ in range(budget.widen):
-        best = min(found, key=lambda rate: (mean_cost([n.valid for n in found[rate]]), rate))
-        beyond = {min(found): rounded(best / WIDENING), max(found): rounded(best * WIDENING)}
-        if best not in beyond:
+        beyond = _beyond({rate: mean_cost([n.valid for n in found[rate]]) for rate in sorted(found)})
+        if not beyond:
             break
-        (found[beyond[best]],) = costs(version, decay, [beyond[best]])
+        found |= zip(beyond, costs(version, decay, beyond), strict=True)
     return dict(sorted(found.items()))
+
+
+def _beyond(tried: Mapping[float, float]) -> list[float]:
+    """The next rates to try: half a decade on at each end whose cost is lower than that of its neighbour."""
+    rates = sorted(tried)
+    lowest, highest = rates[0], rates[-1]
+    falling = {
+        rounded(lowest / WIDENING): len(rates) == 1 or tried[lowest] < tried[rates[1]],
+        rounded(highest * WIDENING): len(rates) == 1 or tried[highest] < tried[rates[-2]],
+    }
+    return [rate for rate, promising in falling.items() if promising]
 
 
 def rounded(rate: float) -> float:

@@ -1,15 +1,21 @@
-"""Figures of an evaluation: learning curves on validation data."""
+"""Figures of an evaluation: learning curves on validation data, and ranks over several tasks."""
 
 from __future__ import annotations
 
 import io
+import math
+from typing import TYPE_CHECKING
 
 from symloss.evaluation.results import TaskResult
+from symloss.evaluation.statistics import Ranking
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def learning_curves(task: TaskResult) -> bytes:
     """Mean validation cost over training, a line for each loss, as SVG; equal results give equal bytes."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
@@ -21,7 +27,51 @@ def learning_curves(task: TaskResult) -> bytes:
     axes.set_title(f"{task.title}, {task.model}")
     axes.legend(fontsize="small")
     axes.grid(alpha=0.3)
+    return _as_svg(figure)
+
+
+def _as_svg(figure: Figure) -> bytes:
+    """The same bytes for the same figure; names are shown as they are, whatever signs are in them."""
+    import matplotlib as mpl
+
     target = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "symloss", "text.usetex": False, "text.parse_math": False}):
         figure.savefig(target, format="svg", metadata={"Date": None})
     return target.getvalue()
+
+
+def critical_differences(ranking: Ranking) -> bytes:
+    """Demsar's diagram as SVG: average ranks on a line, best to the left; bars join what does not differ."""
+    from matplotlib.figure import Figure
+
+    count = len(ranking.names)
+    half = (count + 1) // 2
+    bars = len(ranking.groups)
+    depth = 0.45 * bars
+    figure = Figure(figsize=(8, 1.0 + 0.25 * (half + depth)), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlim(1 - 0.45 * (count - 1), count + 0.45 * (count - 1))
+    axes.set_ylim(-depth - half - 0.5, 2.0)
+    axes.axis("off")
+    _scale(axes, count)
+    if math.isfinite(ranking.critical):
+        axes.plot([1, 1 + ranking.critical], [1.5, 1.5], color="black", linewidth=1.5)
+        axes.text(1 + ranking.critical / 2, 1.6, f"CD = {ranking.critical:.2f}", ha="center", va="bottom")
+    for position, (name, rank) in enumerate(zip(ranking.names, ranking.ranks, strict=True)):
+        left = position < half
+        row = position if left else count - 1 - position
+        height, end = -depth - 0.6 - row, 0.9 if left else count + 0.1
+        axes.plot([rank, rank, end], [0, height, height], color="0.4", linewidth=0.8)
+        words = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
+        axes.text(end, height, f" {words} ", ha="right" if left else "left", va="center")
+    for level, (first, last) in enumerate(ranking.groups, start=1):
+        ends = [ranking.ranks[first] - 0.05, ranking.ranks[last] + 0.05]
+        axes.plot(ends, [-0.45 * level] * 2, color="black", linewidth=3, solid_capstyle="butt")
+    return _as_svg(figure)
+
+
+def _scale(axes: Axes, count: int) -> None:
+    axes.plot([1, count], [0, 0], color="black", linewidth=1)
+    for rank in range(1, count + 1):
+        axes.plot([rank, rank], [0, 0.2], color="black", linewidth=1)
+        axes.text(rank, 0.3, str(rank), ha="center", va="bottom")

@@ -7,22 +7,24 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from symloss.archive.files import replace_file
-from symloss.evaluation.figures import learning_curves
+from symloss.evaluation.figures import critical_differences, learning_curves
 from symloss.evaluation.results import Evaluation
 from symloss.evaluation.tables import as_latex, as_markdown
 
 
 def reports(evaluation: Evaluation) -> dict[str, bytes]:
-    """results.json, report.md, report.tex, and learning curves of each task, by file name."""
+    """results.json, report.md, report.tex, learning curves of each task, and ranks over several."""
     data = json.dumps(evaluation.as_json(), indent=2, allow_nan=False) + "\n"
-    curves = {
+    figures = {
         f"curves-{index}.svg": learning_curves(task) for index, task in enumerate(evaluation.tasks, start=1)
     }
+    if evaluation.ranking is not None:
+        figures["ranks.svg"] = critical_differences(evaluation.ranking)
     return {
         "results.json": data.encode(),
         "report.md": f"# Losses compared\n\n{as_markdown(evaluation)}".encode(),
         "report.tex": as_latex(evaluation).encode(),
-        **curves,
+        **figures,
     }
 
 

@@ -146,12 +146,12 @@ def as_markdown(evaluation: Evaluation) -> str:
     """A section for each task, to be pasted anywhere."""
     lines = [protocol(evaluation), ""]
     for task in evaluation.tasks:
-        lines += [f"## {_marked(task.title)}, {task.model}", ""]
-        lines += [f"{_marked(note)}." for note in task.notes] + [""] * bool(task.notes)
-        lines += _pipes(loss_header(task), loss_cells(task))
-        lines += ["", *_pipes(COMPARED, compared_cells(task.comparisons)), ""]
+        lines += [f"## {marked(task.title)}, {task.model}", ""]
+        lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
+        lines += pipes(loss_header(task), loss_cells(task))
+        lines += ["", *pipes(COMPARED, compared_cells(task.comparisons)), ""]
         lines += [
-            f"- {_marked(row.name)}: `{row.formula}`"
+            f"- {marked(row.name)}: `{row.formula}`"
             for row in task.rows
             if row.formula is not None and row.judged
         ]
@@ -161,12 +161,13 @@ def as_markdown(evaluation: Evaluation) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _pipes(header: Sequence[str], cells: Cells) -> list[str]:
-    rows = [header, ["---"] * len(header), *([_marked(cell) for cell in row] for row in cells)]
+def pipes(header: Sequence[str], cells: Cells) -> list[str]:
+    """A table as Markdown, in which nothing in the cells is taken for Markdown."""
+    rows = [header, ["---"] * len(header), *([marked(cell) for cell in row] for row in cells)]
     return [f"| {' | '.join(row)} |" for row in rows]
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Text in which nothing is taken for Markdown."""
     return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in " ".join(text.split()))
 
@@ -177,18 +178,18 @@ def as_latex(evaluation: Evaluation) -> str:
     for task in evaluation.tasks:
         verdicts = {own.second: own for own in task.comparisons if own.first == task.rows[0].name}
         lines = [
-            rf"% {_texed(task.title)}, {_texed(task.model)}; {_texed(task.metric)} on test data",
+            rf"% {texed(task.title)}, {texed(task.model)}; {texed(task.metric)} on test data",
             r"\begin{tabular}{lrrrl}",
             r"\toprule",
-            rf"Loss & Test {_texed(task.metric)} & Learning rate & Holm $p$ & \\",
+            rf"Loss & Test {texed(task.metric)} & Learning rate & Holm $p$ & \\",
             r"\midrule",
         ]
         for row in task.ranked():
             own = verdicts.get(row.name)
             p = "" if own is None else p_value(own.corrected).replace("<", r"$<$")
             cells = [
-                _texed(row.name) + (r"$^{*}$" if row.judged else ""),
-                _texed(tested(row, task.metric)).replace("±", r"$\pm$"),
+                texed(row.name) + (r"$^{*}$" if row.judged else ""),
+                texed(tested(row, task.metric)).replace("±", r"$\pm$"),
                 f"{row.learning_rate:g}",
                 p,
                 "" if own is None else own.verdict,
@@ -207,6 +208,6 @@ _TEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
 }
 
 
-def _texed(text: str) -> str:
+def texed(text: str) -> str:
     """Text in which nothing is taken for LaTeX, on one line."""
     return "".join(_TEX.get(c, c) for c in " ".join(text.split()))

@@ -15,8 +15,7 @@ from symloss.meta.training import Heat, Job
 from symloss.tasks.task import Task
 from symloss.workers import one_thread
 
-ROUNDS = 7
-ROUND_SECONDS = 0.02
+ROUNDS, ROUND_SECONDS, ROUND_STEPS = 7, 0.02, 100
 RATE = 1e-6
 """Too small to diverge: a network of numbers that are not finite may train at another speed."""
 
@@ -27,7 +26,7 @@ def step_seconds(task: Task, losses: Mapping[str, Loss], training: Training, see
     All of a step counts: forward and backward pass, loss, optimiser. The fastest of a few rounds is taken.
     """
     plan = plan_for(task, training)
-    training = msgspec.structs.replace(training, steps=10**6)
+    training = msgspec.structs.replace(training, steps=2 + ROUNDS * ROUND_STEPS)
     with one_thread():
         heats = {
             name: Heat(task, [Job(loss, seed, RATE)], training, seed, plan) for name, loss in losses.items()
@@ -43,6 +42,6 @@ def step_seconds(task: Task, losses: Mapping[str, Loss], training: Training, see
             return (time.perf_counter() - began) / steps
 
         first = {name: min(timed(name, 1) for _ in range(2)) for name in heats}  # the very first one warms up
-        steps = max(1, int(ROUND_SECONDS / max(first.values(), default=1.0)))
+        steps = max(1, min(ROUND_STEPS, int(ROUND_SECONDS / max(first.values()))))
         rounds = [{name: timed(name, steps) for name in heats} for _ in range(ROUNDS)]
     return {name: min(own[name] for own in rounds) for name in heats}

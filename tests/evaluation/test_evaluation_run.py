@@ -13,8 +13,8 @@ import symloss.evaluation.work as room
 from symloss.config import TaskSettings
 from symloss.errors import SymlossError
 from symloss.evaluation.choosing import choose
+from symloss.evaluation.comparing import evaluate, score
 from symloss.evaluation.contestants import Contestant, Version, contestants_for
-from symloss.evaluation.evaluate import evaluate, score
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.evaluation.tables import as_latex, as_markdown
@@ -106,6 +106,19 @@ def replace_budget(wanted, **changes):
     import msgspec
 
     return msgspec.structs.replace(wanted, budget=msgspec.structs.replace(wanted.budget, **changes))
+
+
+def test_the_grid_grows_towards_a_second_valley_beyond_its_end():
+    """Squared error with outliers: networks that die at a high rate beat all but those far below the grid."""
+    costs_at = {1e-5: 0.6, 3.2e-5: 0.7, 1e-4: 2.0, 1e-3: 9.0, 0.1: 1.0, 1.0: math.inf, 3.2e-6: 0.9}
+
+    def costs(version, decay, rates):
+        return [[Trained(c if math.isfinite(c := costs_at[rate]) else None)] for rate in rates]
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    choice = choose(only, Budget(learning_rates=(1e-4, 1e-3, 0.1, 1.0), widen=6), costs)
+    assert choice.setting.learning_rate == 1e-5
+    assert choice.tried == 7
 
 
 def test_the_grid_grows_where_the_best_rate_ends_it_and_no_further():

@@ -1,0 +1,190 @@
+"""A suite from start to end. What is done is kept in folders, and the same call goes on where it stopped.
+
+OUT/CASE/search-SEED    run folders        OUT/CASE/evaluation    the best of them against others
+OUT/times.jsonl         what took how long OUT/CASE/transfer-N    on other tasks and models
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from symloss.archive import RunFolder
+from symloss.archive.files import append_lines, cut_unfinished_line, read_lines
+from symloss.benchmark.suite import Case, Plan
+from symloss.config import SearchConfig
+from symloss.errors import RunError
+from symloss.evaluation import Evaluation, EvaluationSettings, evaluate
+from symloss.evaluation.results import Row, TaskResult
+from symloss.evaluation.work import Say
+from symloss.expr import format_formula
+from symloss.records import Candidate, ranked
+from symloss.run import Progress, Unwatched, config_of, resume, start
+
+DISCOVERED = "discovered"
+"""The name of the judged loss in every evaluation of a suite."""
+
+TIMES = "times.jsonl"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A finished search and the best that it found."""
+
+    config: SearchConfig
+    candidates: int
+    best: Candidate
+
+    @property
+    def cost(self) -> float:
+        """On validation data, as its finalists were compared; inf without a finalist."""
+        confirmed = self.best.confirmation
+        return math.inf if confirmed is None or confirmed.cost is None else confirmed.cost
+
+    @property
+    def formula(self) -> str:
+        """The best loss for people, with rounded constants."""
+        return format_formula(self.best.loss.expression)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What became of a case. chosen: the search whose best loss was evaluated, by its validation cost."""
+
+    case: Case
+    searches: tuple[Searched, ...]
+    chosen: Searched
+    evaluation: Evaluation
+    transfers: tuple[Evaluation, ...]
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """Seconds of work in one sitting."""
+
+    stage: str
+    seconds: float
+
+
+def run_suite(
+    plan: Plan, out: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None
+) -> list[CaseResult]:
+    """Run every case that is not done yet. Raises SymlossErrors; what was done by then is kept."""
+    return [run_case(case, out, say, tick) for case in plan.cases]
+
+
+def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseResult:
+    """Search from each seed, evaluate the best on validation data, and carry it to other tasks."""
+    folder = out / case.name
+
+    def stage(name: str) -> Say:
+        return lambda line: say(f"{case.name}: {name}: {line}")
+
+    with timed(out, f"{case.name}/search"):
+        searches = tuple(
+            searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick)
+            for config in case.searches
+        )
+    chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
+    loss = f"{DISCOVERED}={chosen.best.loss.expression}"
+    with timed(out, f"{case.name}/evaluation"):
+        settings = EvaluationSettings(
+            losses=(loss,),
+            tasks=(case.task,),
+            against=case.against,
+            metrics=case.metrics,
+            budget=case.budget,
+        )
+        evaluation = evaluate(settings, folder / "evaluation", stage("evaluation"), tick)
+    with timed(out, f"{case.name}/transfers"):
+        transfers = []
+        for number, transfer in enumerate(case.transfers, start=1):
+            settings = EvaluationSettings(
+                losses=(loss,),
+                tasks=(transfer.task,),
+                against=transfer.against,
+                metrics=case.metrics,
+                budget=transfer.budget,
+            )
+            name = f"transfer-{number}"
+            transfers.append(evaluate(settings, folder / name, stage(name), tick))
+    return CaseResult(case, searches, chosen, evaluation, tuple(transfers))
+
+
+class _Told(Unwatched):
+    """Tells how a search goes on in lines."""
+
+    def __init__(self, say: Say, tick: Callable[[], None]) -> None:
+        self._say, self._tick = say, tick
+
+    def stage(self, name: str) -> None:
+        self._tick()
+
+    def generation(self, progress: Progress) -> None:
+        found = ranked(progress.candidates)
+        best = f", best {format_formula(found[0].loss.expression)}" if found else ""
+        self._say(f"generation {progress.generation} of {progress.config.generations}{best}")
+
+
+def searched(config: SearchConfig, folder: Path, say: Say, tick: Callable[[], None]) -> Searched:
+    """The search in `folder`: a new one, the rest of an interrupted one, or what a finished one found."""
+    told = _Told(say, tick)
+    if not (folder / "run.json").exists():
+        start(config, folder, watcher=told)
+    found = RunFolder.open(folder)
+    recorded = config_of(found)
+    if recorded != as_recorded(config, recorded):
+        raise RunError(f"the search in '{folder}' was made with other settings; choose another --out")
+    state = found.state()
+    if state is None or not state.finished:
+        resume(folder, watcher=told)
+    candidates = found.candidates()
+    return Searched(recorded, len(candidates), ranked(candidates)[0])
+
+
+def as_recorded(config: SearchConfig, recorded: SearchConfig) -> SearchConfig:
+    """`config` with what a run measures when it starts and then keeps."""
+    training = msgspec.structs.replace(
+        config.training,
+        network=recorded.training.network,
+        models_at_once=recorded.training.models_at_once,
+    )
+    return msgspec.structs.replace(config, training=training)
+
+
+@contextmanager
+def timed(out: Path, stage: str) -> Iterator[None]:
+    """Keep how long the block took, however it ends."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / TIMES).exists():
+            cut_unfinished_line(out / TIMES)
+        append_lines(out / TIMES, [Spent(stage, round(time.monotonic() - began, 1))])
+
+
+def seconds_spent(out: Path) -> dict[str, float]:
+    """Seconds by kind of work (search, evaluation, transfers), over all sittings."""
+    found: dict[str, float] = {}
+    for spent in read_lines(out / TIMES, Spent):
+        kind = spent.stage.rpartition("/")[2]
+        found[kind] = found.get(kind, 0.0) + spent.seconds
+    return found
+
+
+def judged(task: TaskResult) -> Row:
+    """The discovered loss of a case's evaluation."""
+    (row,) = [row for row in task.rows if row.judged]
+    return row
+
+
+def by_hand(task: TaskResult) -> Sequence[Row]:
+    """The losses that it is compared with, best on test data first."""
+    return [row for row in task.ranked() if not row.judged]

@@ -1,0 +1,266 @@
+"""What a suite found, as a page and as LaTeX. Nothing in them is typed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from symloss.benchmark.command import as_command
+from symloss.benchmark.job import DISCOVERED, CaseResult, by_hand, judged
+from symloss.evaluation.contestants import STANDARD
+from symloss.evaluation.figures import critical_differences
+from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
+from symloss.evaluation.statistics import Ranking, holm, ranking
+from symloss.evaluation.tables import (
+    COMPARED,
+    compared_cells,
+    loss_cells,
+    loss_header,
+    marked,
+    p_value,
+    pipes,
+    ranked_sentence,
+    tested,
+    texed,
+)
+
+RANKS = "results-ranks.svg"
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where numbers come from: the command that made them, the machine, and seconds by kind of work."""
+
+    title: str
+    command: str
+    machine: str
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A discovered loss on a task, against the usual loss and against the best of the others there."""
+
+    case: str
+    task: TaskResult
+    ours: Row
+    usual: Comparison | None
+    best: Comparison
+
+
+def documents(origins: Origins, results: Sequence[CaseResult]) -> dict[str, bytes]:
+    """results.md, results.tex and the figure of average ranks, by file name."""
+    results = together(results)
+    ranks = ranks_over(results)
+    files = {
+        "results.md": as_markdown(origins, results, ranks).encode(),
+        "results.tex": as_latex(origins, results).encode(),
+    }
+    if ranks is not None:
+        files[RANKS] = critical_differences(ranks)
+    return files
+
+
+def together(results: Sequence[CaseResult]) -> list[CaseResult]:
+    """The same results with p-values corrected for all comparisons of the whole suite."""
+    corrected = iter(holm([own.paired.wilcoxon for own in _comparisons(results)]))
+
+    def changed(evaluation: Evaluation) -> Evaluation:
+        tasks = []
+        for task in evaluation.tasks:
+            comparisons = tuple(replace(own, corrected=next(corrected)) for own in task.comparisons)
+            tasks.append(replace(task, comparisons=comparisons))
+        return replace(evaluation, tasks=tuple(tasks))
+
+    # In the order of `_comparisons`: all of a case before the next.
+    return [
+        replace(
+            result,
+            evaluation=changed(result.evaluation),
+            transfers=tuple(changed(transfer) for transfer in result.transfers),
+        )
+        for result in results
+    ]
+
+
+def _comparisons(results: Sequence[CaseResult]) -> Iterator[Comparison]:
+    for result in results:
+        for evaluation in (result.evaluation, *result.transfers):
+            for task in evaluation.tasks:
+                yield from task.comparisons
+
+
+def ranks_over(results: Sequence[CaseResult]) -> Ranking | None:
+    """Average ranks over the largest group of cases with the same losses; None if no two have them."""
+    groups: dict[frozenset[str], list[TaskResult]] = {}
+    for result in results:
+        (task,) = result.evaluation.tasks
+        groups.setdefault(frozenset(row.name for row in task.rows), []).append(task)
+    tasks = max(groups.values(), key=len)
+    if len(tasks) < 2:
+        return None
+    names = [row.name for row in tasks[0].rows]
+    means = [{row.name: row.mean(task.metric) for row in task.rows} for task in tasks]
+    return ranking(names, [[own[name] for name in names] for own in means])
+
+
+def lines_of(results: Sequence[CaseResult], transferred: bool) -> list[Line]:
+    """One line for each evaluation: those on the tasks that were searched on, or the transfers."""
+    found = []
+    for result in results:
+        for evaluation in result.transfers if transferred else (result.evaluation,):
+            (task,) = evaluation.tasks
+            against = {own.second: own for own in task.comparisons}
+            usual = [own for name, own in against.items() if name in STANDARD.values()]
+            best = against[by_hand(task)[0].name]
+            found.append(Line(result.case.name, task, judged(task), usual[0] if usual else None, best))
+    return found
+
+
+def _row(task: TaskResult, name: str) -> Row:
+    return next(row for row in task.rows if row.name == name)
+
+
+def outcome(own: Comparison) -> str:
+    """Whether the discovered loss wins, and the corrected p."""
+    return f"{own.verdict}, p {p_value(own.corrected)}"
+
+
+def summary(results: Sequence[CaseResult]) -> list[str]:
+    """How often the discovered losses won, in sentences."""
+    own, carried = lines_of(results, transferred=False), lines_of(results, transferred=True)
+    usual = [line for line in own if line.usual is not None]
+    found = [
+        f"- Against cross-entropy or mean squared error at its own learning rate: {_count(usual, _usual)}.",
+        f"- Against the best of the published losses on the same test data: {_count(own, _best)}.",
+    ]
+    if carried:
+        usual = [line for line in carried if line.usual is not None]
+        found.append(
+            f"- Carried to a model that they were not searched on, against the same: {_count(usual, _usual)}."
+        )
+    return found
+
+
+def _usual(line: Line) -> str:
+    assert line.usual is not None
+    return line.usual.verdict
+
+
+def _best(line: Line) -> str:
+    return line.best.verdict
+
+
+def _count(lines: Sequence[Line], verdict: Callable[[Line], str]) -> str:
+    verdicts = [verdict(line) for line in lines]
+    words = ((name, verdicts.count(name)) for name in ("win", "tie", "loss"))
+    parts = ", ".join(f"{number} {name if number == 1 else PLURAL[name]}" for name, number in words)
+    return f"{parts} of {len(lines)}"
+
+
+PLURAL = {"win": "wins", "tie": "ties", "loss": "losses"}
+
+MAIN = ["task", "model", "metric", DISCOVERED, "usual loss", "", "best published loss", ""]
+CARRIED = MAIN[:6]
+
+
+def main_cells(lines: Sequence[Line], columns: int) -> list[list[str]]:
+    """Rows of the two summarising tables."""
+    return [_cells(line)[:columns] for line in lines]
+
+
+def _cells(line: Line) -> list[str]:
+    task, metric = line.task, line.task.metric
+    usual = ["-", "-"]
+    if line.usual is not None:
+        usual = [_shown(_row(task, line.usual.second), metric), outcome(line.usual)]
+    best = [_shown(_row(task, line.best.second), metric), outcome(line.best)]
+    return [task.title, task.model, metric, tested(line.ours, metric), *usual, *best]
+
+
+def _shown(row: Row, metric: str) -> str:
+    version = f" ({row.version})" if row.version else ""
+    return f"{row.name}{version} {tested(row, metric)}"
+
+
+def protocol(results: Sequence[CaseResult]) -> str:
+    """How the numbers came about."""
+    return (
+        "Each task is searched on from every search seed; of what was found, the loss with the lowest "
+        "validation cost is *discovered*. It and the losses it is compared with then get the same budget: "
+        "settings are chosen on validation data from one grid, fresh seeds are trained and tested once on "
+        "clean test data. Lower is better. A win or a loss is one at 5 % by Wilcoxon's signed-rank test over "
+        f"paired seeds, after Holm's correction for all {sum(1 for _ in _comparisons(results))} comparisons "
+        "of this page. The best published loss is the one with the lowest mean on the test data, which "
+        "favours it. Intervals and tests say nothing about other splits of the data."
+    )
+
+
+def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking | None) -> str:
+    """The whole page."""
+    spent = ", ".join(f"{kind} {seconds / 60:.0f} min" for kind, seconds in origins.seconds.items())
+    lines = [f"# {marked(origins.title)}", "", f"Written by `{origins.command}`.", ""]
+    lines += [f"Machine: {marked(origins.machine)}. Time: {spent}.", ""]
+    lines += [protocol(results), "", *summary(results), ""]
+    lines += pipes(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN)))
+    carried = lines_of(results, transferred=True)
+    if carried:
+        lines += ["", "The same losses on models that they were not searched on:", ""]
+        lines += pipes(CARRIED, main_cells(carried, len(CARRIED)))
+    if ranks is not None:
+        lines += ["", f"![Average ranks and their critical difference]({RANKS})", "", ranked_sentence(ranks)]
+    for result in results:
+        lines += ["", *_section(result)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(result: CaseResult) -> list[str]:
+    case = result.case
+    (task,) = result.evaluation.tasks
+    evaluation = result.evaluation
+    lines = [f"## {marked(task.title)}", ""]
+    lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
+    lines += [f"`{as_command(result.chosen.config)}` found", "", f"    {result.chosen.formula}", ""]
+    header = ["search seed", "candidates", "validation", "best formula"]
+    cells = [
+        [str(own.config.seed), str(own.candidates), f"{own.cost:.4g}", f"`{own.formula}`"]
+        for own in result.searches
+    ]
+    if len(result.searches) > 1:
+        lines += [_raw(header), _raw(["---"] * 4), *map(_raw, cells), ""]
+    decays = len(case.budget.weight_decays)
+    lines += [
+        f"{evaluation.steps} steps, {evaluation.choosing_seeds} seeds for each setting that is tried"
+        + (f" ({decays} weight decays)" if decays > 1 else "")
+        + f", {evaluation.seeds} to test.",
+        "",
+        *pipes(loss_header(task), loss_cells(task)),
+        "",
+        *pipes(COMPARED, compared_cells(task.comparisons)),
+    ]
+    return lines
+
+
+def _raw(cells: Sequence[str]) -> str:
+    """A row whose cells are Markdown already; a formula has no bar in it."""
+    return f"| {' | '.join(cells)} |"
+
+
+def as_latex(origins: Origins, results: Sequence[CaseResult]) -> str:
+    """The two summarising tables, for documents that use the package booktabs."""
+    parts = [
+        f"% {texed(origins.title)}; written by {' '.join(origins.command.split())}",
+        _booktabs(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN))),
+    ]
+    carried = lines_of(results, transferred=True)
+    if carried:
+        parts += ["% on models that the losses were not searched on"]
+        parts += [_booktabs(CARRIED, main_cells(carried, len(CARRIED)))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _booktabs(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
+    rows = [" & ".join(map(texed, row)).replace("±", r"$\pm$") + r" \\" for row in cells]
+    head = " & ".join(texed(name.capitalize()) for name in header) + r" \\"
+    begin = rf"\begin{{tabular}}{{{'l' * len(header)}}}"
+    return "\n".join([begin, r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"])

@@ -1,0 +1,63 @@
+"""`symloss benchmark`: a suite of searches and evaluations as one job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from symloss.cli.progress import progress
+
+
+@click.command("benchmark")
+@click.argument("suite", type=click.Path(path_type=Path), metavar="SUITE.yaml")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    required=True,
+    help="Runs and trials are kept here. Given again, what is there is not done again.",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path), metavar="DIR", help="Write results here.  [default: --out]"
+)
+@click.option("--case", "cases", multiple=True, metavar="NAME", help="Only this case; may be repeated.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting at the top of the suite."
+)
+@click.option(
+    "--gallery",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Write the discovered losses into this gallery too.",
+)
+def command(
+    suite: Path,
+    out: Path,
+    report: Path | None,
+    cases: tuple[str, ...],
+    assignments: tuple[str, ...],
+    gallery: Path | None,
+) -> None:
+    """Run the searches and evaluations of a suite and write results.md and results.tex.
+
+    A case is a task: it is searched on, and what is found compared with other losses there and on other
+    models. docs/evaluation.md shows what stands in a suite.
+    """
+    from symloss.benchmark.suite import chosen_cases, read_suite
+    from symloss.config import parse_assignments
+
+    plan = chosen_cases(read_suite(suite, parse_assignments(assignments)), cases)
+
+    from symloss.benchmark.finish import write_results
+    from symloss.benchmark.job import run_suite
+
+    with progress() as (say, tick):
+        try:
+            results = run_suite(plan, out, say, tick)
+        except KeyboardInterrupt:
+            click.echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
+            raise SystemExit(130) from None
+    words = ["symloss benchmark", str(suite)]
+    for name in write_results(plan, results, out, report or out, gallery, " ".join(words)):
+        click.echo(f"wrote {name}")
