@@ -16,6 +16,7 @@ import torch
 
 from symloss import __version__
 from symloss.archive import RunFolder, SavedState
+from symloss.archive.holding import held
 from symloss.config import SearchConfig, TaskSettings, to_settings
 from symloss.errors import ConfigError, RunError, SymlossError, TaskError
 from symloss.grammar import Grammar, load_grammar, parse_grammar
@@ -376,9 +377,11 @@ def start(
     config = settled(config, task)
     run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
     check_metric(run.metric, task, config.seed)
-    if out is not None:
-        run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
-    return run.run()
+    if out is None:
+        return run.run()
+    run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
+    with held(out):
+        return run.run()
 
 
 def settled(config: SearchConfig, task: Task) -> SearchConfig:
@@ -397,7 +400,12 @@ def resume(
 ) -> Outcome:
     """Go on with an interrupted search from its last finished generation."""
     folder = RunFolder.open(path)
-    config = config_of(folder)
+    with held(path):
+        return _resumed(folder, watcher or Unwatched(), stop)
+
+
+def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> Outcome:
+    path, config = folder.path, config_of(folder)
     if folder.record().get("task", {}).get("given"):
         raise RunError(
             f"the search in '{path}' was given its data in Python, which its record does not hold; "
@@ -405,7 +413,7 @@ def resume(
         )
     task = task_of(config)
     grammar = parse_grammar(folder.grammar_text(), str(path / "grammar.grammar"))
-    run = SearchRun(config, task, grammar, folder, watcher or Unwatched(), stop)
+    run = SearchRun(config, task, grammar, folder, watcher, stop)
     state = folder.state()
     if state is not None and state.finished:
         raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {path}")

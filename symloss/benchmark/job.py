@@ -17,6 +17,7 @@ import msgspec
 
 from symloss.archive import RunFolder
 from symloss.archive.files import append_lines, cut_unfinished_line, read_lines
+from symloss.archive.holding import held
 from symloss.benchmark.suite import Case, Plan
 from symloss.config import SearchConfig
 from symloss.errors import RunError
@@ -75,7 +76,9 @@ def run_suite(
     plan: Plan, out: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None
 ) -> list[CaseResult]:
     """Run every case that is not done yet. Raises SymlossErrors; what was done by then is kept."""
-    return [run_case(case, out, say, tick) for case in plan.cases]
+    out.mkdir(parents=True, exist_ok=True)
+    with held(out):
+        return [run_case(case, out, say, tick) for case in plan.cases]
 
 
 def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseResult:

@@ -36,7 +36,17 @@ def evaluate(
     Raises: ConfigError and other SymlossErrors that say what cannot be used, before anything is trained.
     """
     subjects = [subject_of(settings, own) for own in settings.tasks]
-    folder = folder_for(settings, subjects, out)
+    with folder_for(settings, subjects, out) as folder:
+        return _evaluated(settings, subjects, folder, say, tick)
+
+
+def _evaluated(
+    settings: EvaluationSettings,
+    subjects: Sequence[Subject],
+    folder: EvaluationFolder,
+    say: Say,
+    tick: Callable[[], None],
+) -> Evaluation:
     subjects = [
         replace(
             subject,
@@ -50,8 +60,8 @@ def evaluate(
         Work(number, subject, settings.budget, folder, say, tick) for number, subject in enumerate(subjects)
     ]
     found = _with_statistics(settings, [(work.subject, work.rows()) for work in works])
-    if out is not None:
-        write_reports(out, reports(found))
+    if folder.path is not None:
+        write_reports(folder.path, reports(found))
     return found
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from symloss import __version__
+from symloss.archive.holding import held
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError
 from symloss.evaluation.contestants import Contestant, contestants_for
@@ -58,10 +60,11 @@ def subject_of(settings: EvaluationSettings, own: TaskSettings) -> Subject:
     return Subject(task, (metric, *others), tuple(rivals), training_of(settings.budget))
 
 
+@contextmanager
 def folder_for(
     settings: EvaluationSettings, subjects: Sequence[Subject], out: Path | None
-) -> EvaluationFolder:
-    """Where trials are kept: the folder of an evaluation of these settings, or a new one."""
+) -> Iterator[EvaluationFolder]:
+    """Where trials are kept, held meanwhile: the folder of an evaluation of these settings, or a new one."""
     record = Record(
         settings,
         {"symloss": __version__, "torch": version("torch")},
@@ -70,12 +73,16 @@ def folder_for(
         tuple(digest_of(subject.task) for subject in subjects),
     )
     if out is not None and same_settings(out, settings):
-        folder = EvaluationFolder.open(out)
-        folder.check_unchanged(record)
-        return folder
+        with held(out):
+            folder = EvaluationFolder.open(out)
+            folder.check_unchanged(record)
+            yield folder
+        return
     plans = [plan_for(subject.task, subject.training) for subject in subjects]
     groupings = tuple(Grouping("chain" if plan.chain else "traced", plan.at_once) for plan in plans)
-    return EvaluationFolder.create(out, msgspec.structs.replace(record, groupings=groupings))
+    folder = EvaluationFolder.create(out, msgspec.structs.replace(record, groupings=groupings))
+    with held(out) if out is not None else nullcontext():
+        yield folder
 
 
 def digest_of(task: Task) -> str:
