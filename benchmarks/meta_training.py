@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import dataclasses
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ from symloss.workers import WORKERS, one_thread
 
 TOP = Path(__file__).resolve().parent.parent
 POPULATION = 25
+RULES = {"chain": "by explicit rules", "traced": "by torch transforms", "separate": "one after another"}
 TUNING_STEPS, FITNESS_STEPS = 250, 500
 """Of a candidate in EvoMAL."""
 
@@ -205,7 +207,7 @@ def speed_report(name: str, task: Task, scale: Scale) -> tuple[list[str], Speeds
         f"## {name}, {task.model_name}",
         "",
         f"{len(losses)} candidates of the `evomal` grammar, a constant on every edge, batches of 128. "
-        f"Networks are computed {'by explicit rules' if plan.chain else 'by torch transforms'}, "
+        f"Networks are computed {RULES[plan.name]}, "
         f"{plan.at_once} at a time (measured when the search starts).",
         "",
         "| | a tuning step | a training step | a candidate (250 + 500) | times as long |",
@@ -306,7 +308,7 @@ def tuning_cost(task: Task, losses: Sequence[Expr], steps: int, inner_steps: int
     """Milliseconds per candidate and meta step, in this process."""
     weighted = [with_weights(loss, "merged") for loss in losses]
     tuning = Tuning(steps=steps, inner_steps=inner_steps)
-    plan = Plan(plan_for(task, Training()).chain, len(losses))
+    plan = dataclasses.replace(plan_for(task, Training()), at_once=len(losses))
     with one_thread():
         spent = seconds(lambda: tune(weighted, task, tuning, 0, plan), task.train.x.device)
     return 1e3 * spent / steps / len(losses)

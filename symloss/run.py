@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import torch
@@ -26,6 +26,7 @@ from symloss.meta.evaluator import Evaluator
 from symloss.meta.lockstep import seeded_networks
 from symloss.meta.plan import plan_for
 from symloss.meta.training import outputs_on
+from symloss.networks import Separate
 from symloss.records import Candidate, Confirmation, Kind, Status, ranked
 from symloss.search.genetic import GeneticSearch
 from symloss.search.protocol import Search
@@ -136,7 +137,7 @@ def metric_of(settings: TaskSettings, task: Task) -> Metric:
 
 def check_metric(metric: Metric, task: Task, seed: int) -> None:
     """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
-    network, parameters = seeded_networks(task.make_model, [seed], task.train.x.device, None)
+    network, parameters = seeded_networks(task.make_model, [seed], task.train.x.device, Separate)
     (cost,) = metric.batched(outputs_on(network, parameters, task.valid), task.valid.y).tolist()
     if not math.isfinite(cost):
         raise TaskError(
@@ -244,7 +245,7 @@ class SearchRun:
             "started",
             generation=self._generation,
             device=str(self.task.train.x.device),
-            network="chain" if plan.chain else "traced",
+            network=plan.name,
             models_at_once=plan.at_once,
         )
         self._calibrate()
@@ -390,8 +391,7 @@ def settled(config: SearchConfig, task: Task) -> SearchConfig:
     How networks are grouped decides the last bits of their weights.
     """
     plan = plan_for(task, config.training)
-    chosen: Literal["chain", "traced"] = "chain" if plan.chain else "traced"
-    training = msgspec.structs.replace(config.training, network=chosen, models_at_once=plan.at_once)
+    training = msgspec.structs.replace(config.training, network=plan.name, models_at_once=plan.at_once)
     return msgspec.structs.replace(config, training=training)
 
 

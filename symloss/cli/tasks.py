@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from symloss.tasks.names import TASKS
+from symloss.tasks.names import MODELS, TASKS
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -20,7 +20,7 @@ _OPTIONS = [
     click.option(
         "--task", metavar="NAME", help=f"What networks are trained to do: {_TASK_HELP}  [default: digits]"
     ),
-    click.option("--model", metavar="NAME", help="Base model: linear, mlp or lenet5.  [default: the task's]"),
+    click.option("--model", metavar="NAME", help=f"Base model: {', '.join(MODELS)}.  [default: the task's]"),
     click.option(
         "--metric", metavar="NAME", help="What is measured on data; or your own as file.py:function."
     ),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -33,7 +34,7 @@ RECORD, TRIALS, TIMING = "evaluation.json", "trials.jsonl", "timing.json"
 class Grouping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the networks of a task are trained; measured once, when the evaluation starts."""
 
-    network: str
+    network: Literal["chain", "traced", "separate"]
     models_at_once: int
 
 

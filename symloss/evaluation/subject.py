@@ -79,7 +79,7 @@ def folder_for(
             yield folder
         return
     plans = [plan_for(subject.task, subject.training) for subject in subjects]
-    groupings = tuple(Grouping("chain" if plan.chain else "traced", plan.at_once) for plan in plans)
+    groupings = tuple(Grouping(plan.name, plan.at_once) for plan in plans)
     folder = EvaluationFolder.create(out, msgspec.structs.replace(record, groupings=groupings))
     with held(out) if out is not None else nullcontext():
         yield folder

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from symloss.networks.randomness import step_seed
 from symloss.tasks.task import Task
 
 
@@ -18,5 +18,4 @@ def training_inputs(task: Task, indices: Tensor, seed: int, step: int) -> Tensor
     x = task.train.x[indices]
     if task.augment is None:
         return x
-    mixed = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)
-    return task.augment(x, torch.Generator().manual_seed(int(mixed[0] >> np.uint64(1))))
+    return task.augment(x, torch.Generator().manual_seed(step_seed(seed, step)))

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
-from symloss.meta.lockstep import check_lockstep
 from symloss.meta.plan import plan_for
 from symloss.meta.racing import Bars, Race, bars, race
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
@@ -65,7 +64,6 @@ class Evaluator:
     known: dict[str, Candidate] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_lockstep(self.task.make_model)
         self._start: Sample = untrained_sample(self.task, self.filters.sample, self.seed)
         self._spread: Sample = spread_sample(self.task, self.filters.sample, self.seed)
 

@@ -1,4 +1,4 @@
-"""Many networks of one shape, trained together as one batched model.
+"""Many networks of one shape, trained together, step by step.
 
 A `Fleet` holds K networks: every parameter is stacked along a first axis of length K. All see the same
 batches in the same order, so that networks differ only in their loss (and in their initialisation where
@@ -7,21 +7,15 @@ seeds differ).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
-from symloss.errors import TaskError
 from symloss.meta.settings import Training
-from symloss.networks import Chain, Network, Parameters, Traced
-
-_RANDOMNESS = threading.Lock()
-"""Torch has one global random state; while a model is made, no other thread may use it."""
+from symloss.networks import Network, Parameters
+from symloss.networks.randomness import seeded
 
 
 class Fleet:
@@ -49,9 +43,12 @@ class Fleet:
     def __len__(self) -> int:
         return len(self._rates)
 
-    def step(self, x: Tensor, output_gradient: Callable[[Tensor], Tensor]) -> None:
-        """One optimiser step. `output_gradient` maps outputs (K, batch, outputs) to their gradient."""
-        forward = self.network.run(self.parameters, x)
+    def step(self, x: Tensor, output_gradient: Callable[[Tensor], Tensor], seed: int = 0) -> None:
+        """One optimiser step. `output_gradient` maps outputs (K, batch, outputs) to their gradient.
+
+        seed: of what networks draw, such as dropout masks.
+        """
+        forward = self.network.run(self.parameters, x, seed)
         slopes = forward.backward(output_gradient(forward.outputs) * self._rates[:, None, None])
         decay = self._training.weight_decay
         for name, parameter in self.parameters.items():
@@ -82,17 +79,20 @@ class Fleet:
 
 def seeded_model(make_model: Callable[[], nn.Module], seed: int) -> nn.Module:
     """A new model whose initial weights depend on `seed` alone. Torch's global random state is kept."""
-    with _RANDOMNESS, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded() as seed_with:
+        seed_with(seed)
         return make_model()
 
 
 def seeded_networks(
-    make_model: Callable[[], nn.Module], seeds: Sequence[int], device: torch.device, chain: Chain | None
+    make_model: Callable[[], nn.Module],
+    seeds: Sequence[int],
+    device: torch.device,
+    network: Callable[[nn.Module, Parameters], Network],
 ) -> tuple[Network, Parameters]:
     """A network and its stacked parameters, one row for each seed; equal seeds give equal rows.
 
-    chain: the rules of the model, or None to leave its differentiation to torch.
+    network: from a module that gives the structure, and stacked buffers, to how they compute; see `Plan`.
     """
     models = {seed: seeded_model(make_model, seed) for seed in dict.fromkeys(seeds)}
     parameters, buffers = stack_module_state(list(models.values()))
@@ -102,25 +102,7 @@ def seeded_networks(
     def stacked(tensors: Parameters) -> Parameters:
         return {name: tensor.detach()[rows].to(device) for name, tensor in tensors.items()}
 
-    if chain is not None:
-        return chain, stacked(parameters)
-    return Traced(next(iter(models.values())).to("meta"), stacked(buffers)), stacked(parameters)
-
-
-def check_lockstep(make_model: Callable[[], nn.Module]) -> None:
-    """Raise TaskError if networks of this kind cannot be trained as one batched model.
-
-    Stacked models share no state: running statistics cannot be updated, and dropout would draw from the
-    global random state, which is not the same in every thread.
-    """
-    for name, module in seeded_model(make_model, 0).named_modules():
-        tracking = isinstance(module, _BatchNorm) and module.track_running_stats
-        dropping = isinstance(module, _DropoutNd) and module.p > 0
-        if tracking or dropping:
-            raise TaskError(
-                f"the base model has a {type(module).__name__} ('{name}'), which cannot be trained in "
-                "lockstep; use LayerNorm or GroupNorm instead of BatchNorm, and no dropout"
-            )
+    return network(next(iter(models.values())).to("meta"), stacked(buffers)), stacked(parameters)
 
 
 class BatchOrder:

@@ -27,7 +27,8 @@ from torch.nn import functional
 from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
 from symloss.losses.population import Population
 from symloss.meta.batches import training_inputs
-from symloss.networks import Network, Parameters, Traced
+from symloss.networks import Differentiable, Network, Parameters
+from symloss.networks.randomness import step_seed
 from symloss.records import Kind
 from symloss.tasks.task import Task
 
@@ -36,17 +37,21 @@ from symloss.tasks.task import Task
 class MetaStep:
     """What a meta-gradient depends on.
 
-    network:       how the networks compute. traced: the same, differentiable by torch to any order.
+    network:       how the networks compute. differentiable: the same, by torch and to any order.
     start:         the parameters before the inner steps, with one row for all candidates.
     constants:     of `population`, as `Population.flat_constants`; a gradient has the same shape.
     train_batches: indices of the training samples of each inner step.
     valid_batch:   indices of the validation samples on which the task loss is measured.
     learning_rate: of the inner steps, plain gradient descent.
-    seed, first:   of the random numbers of augmentation, and the number of the first inner step among all.
+    seed, first:   of what is drawn, such as augmentation and dropout masks, and the number of the first inner
+                   step among all.
+
+    All passes are in training mode, those on validation samples too: running statistics say nothing yet
+    about a network that has taken a step.
     """
 
     network: Network
-    traced: Traced
+    differentiable: Differentiable
     start: Parameters
     population: Population
     constants: Tensor
@@ -62,6 +67,10 @@ class MetaStep:
         task, indices = self.task, self.train_batches[number]
         x = training_inputs(task, indices, self.seed, self.first + number)
         return x, targets_of(task.train.y[indices], task.kind, task.num_outputs, x.dtype)
+
+    def drawn(self, number: int) -> int:
+        """The seed of what networks draw in an inner step; one past the last is for validation data."""
+        return step_seed(self.seed, self.first, number)
 
     def valid_inputs(self) -> Tensor:
         return self.task.valid.x[self.valid_batch]
@@ -95,14 +104,14 @@ def one_step_gradient(step: MetaStep) -> Tensor:
     network, start = step.network, step.start
     x, targets = step.train_batch(0)
 
-    forward = network.run(start, x)
+    forward = network.run(start, x, step.drawn(0))
     predictions = predictions_of(forward.outputs, kind)
     slopes, mixed = population.slopes_and_mixed(predictions, targets, population.by_group(step.constants))
     share = averaged(forward.outputs, kind)
     gradients = forward.backward(pull_back(predictions, slopes, kind) / share)
     stepped = {name: torch.sub(value, gradients[name], alpha=rate) for name, value in start.items()}
 
-    valid = network.run(stepped, step.valid_inputs())
+    valid = network.run(stepped, step.valid_inputs(), step.drawn(1))
     directions = valid.backward(task_gradient(valid.outputs, step.valid_labels(), kind))
     push = pull_back(predictions, forward.push(directions), kind)  # the Jacobian of softmax is symmetric
     return population.contracted(mixed, push) * (-rate / share)
@@ -141,7 +150,7 @@ def _inner_gradient(
     """Gradient of each candidate's loss at its parameters (K, ...), which require gradients."""
     population = step.population
     x, targets = step.train_batch(number)
-    outputs = step.traced.call(parameters, x)
+    outputs = step.differentiable.call(parameters, x, step.drawn(number))
     incoming = population.output_gradient(
         outputs if create_graph else outputs.detach(), targets, population.by_group(constants)
     )
@@ -184,7 +193,7 @@ def _transposed(
 def _task_adjoint(step: MetaStep, parameters: Parameters) -> Parameters:
     """Gradient of each candidate's task loss at its parameters."""
     leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-    outputs = step.traced.call(leaves, step.valid_inputs())
+    outputs = step.differentiable.call(leaves, step.valid_inputs(), step.drawn(len(step.train_batches)))
     labels = step.valid_labels()
     losses = vmap(lambda z: task_loss(z, labels, step.task.kind))(outputs)
     found = torch.autograd.grad(

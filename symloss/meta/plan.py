@@ -1,4 +1,4 @@
-"""How networks of one kind are best trained here: by which rules, and how many in one batched step."""
+"""How networks of one kind are best trained here: by which rules, and how many in one step."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from symloss.errors import ConfigError
+from symloss.errors import ConfigError, TaskError
 from symloss.meta.lockstep import seeded_model, seeded_networks
 from symloss.meta.settings import Training
-from symloss.networks import Chain, as_chain
+from symloss.networks import (
+    Chain,
+    Differentiable,
+    Network,
+    Parameters,
+    Separate,
+    Traced,
+    as_chain,
+    can_be_traced,
+)
 from symloss.tasks.task import Task
 from symloss.workers import in_parallel, one_thread
 
@@ -43,13 +52,28 @@ CLEARLY = 0.8
 class Plan:
     """chain: explicit rules of the network, or None for torch's own differentiation.
 
-    at_once: networks in one batched step; `pieces` divides work by it.
-    tf32:    on CUDA, products may round their factors to 10 bits.
+    at_once:  networks that take a step together; `pieces` divides work by it.
+    tf32:     on CUDA, products may round their factors to 10 bits.
+    separate: without explicit rules, one network after another instead of all batched.
     """
 
     chain: Chain | None
     at_once: int
     tf32: bool = False
+    separate: bool = False
+
+    @property
+    def name(self) -> Literal["chain", "traced", "separate"]:
+        """How networks compute, as `Training.network` has it."""
+        return "chain" if self.chain else "separate" if self.separate else "traced"
+
+    def network(self, template: nn.Module, buffers: Parameters) -> Network:
+        """How networks with the structure of `template` compute; see `Separate` for the arguments."""
+        return self.chain or self.differentiable(template, buffers)
+
+    def differentiable(self, template: nn.Module, buffers: Parameters) -> Differentiable:
+        """The same, where derivatives of any order are needed."""
+        return (Separate if self.separate else Traced)(template, buffers)
 
     def in_pieces(
         self,
@@ -79,7 +103,8 @@ def plan_for(task: Task, training: Training) -> Plan:
     """The fastest plan for a task's networks, measured once for each model and device.
 
     `training.network` and `training.models_at_once` take the choice away from the measurement.
-    Raises: ConfigError if explicit rules are demanded and there are none for the model.
+    Raises: ConfigError if rules are demanded that do not suit the model; TaskError if a training pass of the
+    model fails.
     """
     x = task.train.x[: training.batch_size]
     measured: Callable[..., Plan] = _plan
@@ -100,20 +125,58 @@ def _plan(
     network: str,
     at_once: int | None,
 ) -> Plan:
-    chain = None if network == "traced" else _chain(make_model, shape, dtype)
-    if network == "chain" and chain is None:
+    x = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    sizes = (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"])
+    plans = [
+        replace(rules, at_once=size)
+        for rules in _rules(make_model, x[:2], network, device)
+        for size in (sizes[:1] if rules.separate else sizes)
+    ]
+    if plans[-1].separate:
+        _check_training(make_model, x)
+    return plans[0] if len(plans) == 1 else _fastest(plans, make_model, x.to(device))
+
+
+def _rules(make_model: Callable[[], nn.Module], x: Tensor, network: str, device: torch.device) -> list[Plan]:
+    """What suits the model, as plans for one network; x: a few inputs."""
+    model = seeded_model(make_model, 0)
+    separate, traced = Plan(None, 1, separate=True), Plan(None, 1)
+    if network == "separate":
+        return [separate]
+    chain = None if network == "traced" else as_chain(model, x)
+    if chain is not None:
+        # On a CPU explicit rules have always been faster. Elsewhere one network's layers may be better
+        # batched by torch's transforms, as stacked convolutions are.
+        return [Plan(chain, 1)] if device.type == "cpu" or network == "chain" else [Plan(chain, 1), traced]
+    if network == "chain":
         raise ConfigError(
             "setting 'training.network' is chain, but the base model is no chain of layers with explicit "
-            "rules; use auto or traced"
+            "rules; use auto, traced or separate"
         )
-    # On a CPU explicit rules have always been faster. Elsewhere one network's layers may be better batched
-    # by torch's transforms, as stacked convolutions are.
-    rules = [chain] if device.type == "cpu" or network == "chain" or chain is None else [chain, None]
-    if at_once is not None and len(rules) == 1:
-        return Plan(rules[0], at_once)
-    x = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0)).to(device)
-    sizes = (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"])
-    return _fastest([Plan(rule, size) for rule in rules for size in sizes], make_model, x)
+    batched = can_be_traced(model, x)
+    if network == "traced":
+        if not batched:
+            raise ConfigError(
+                "setting 'training.network' is traced, but torch cannot batch the base model: it has "
+                "dropout, running statistics, or another operation that vmap refuses; use auto or separate"
+            )
+        return [traced]
+    if not batched:
+        return [separate]
+    # Stacked convolutions are grouped ones, which on a CPU can be slower than one after another.
+    return [traced, separate] if device.type == "cpu" else [traced]
+
+
+def _check_training(make_model: Callable[[], nn.Module], x: Tensor) -> None:
+    """Raise TaskError if a pass in training mode fails, as batch normalisation does for a single sample."""
+    network, parameters = seeded_networks(make_model, [0], x.device, Separate)
+    try:
+        network.run(parameters, x)
+    except Exception as error:  # a stranger's module may fail in any way
+        raise TaskError(
+            f"the base model fails in training mode on batches of shape {tuple(x.shape)}: "
+            f"{type(error).__name__}: {error}; correct the model or change training.batch_size"
+        ) from error
 
 
 def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tensor) -> Plan:
@@ -126,7 +189,7 @@ def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tens
     with one_thread():
         for _ in range(TRIALS):
             for plan in plans:
-                smallest = next(other for other in plans if other.chain is plan.chain)
+                smallest = next(other for other in plans if other.name == plan.name)
                 if plan is not smallest and times[smallest] > LONG:
                     continue
                 seconds = _seconds(make_model, x, plan) / plan.at_once
@@ -138,14 +201,9 @@ def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tens
     return best
 
 
-def _chain(make_model: Callable[[], nn.Module], shape: tuple[int, ...], dtype: torch.dtype) -> Chain | None:
-    probe = torch.randn(2, *shape[1:], dtype=dtype, generator=torch.Generator().manual_seed(0))
-    return as_chain(seeded_model(make_model, 0), probe)
-
-
 def _seconds(make_model: Callable[[], nn.Module], x: Tensor, plan: Plan) -> float:
     """Time of one forward and backward pass of as many networks as the plan trains at once."""
-    network, parameters = seeded_networks(make_model, [0] * plan.at_once, x.device, plan.chain)
+    network, parameters = seeded_networks(make_model, [0] * plan.at_once, x.device, plan.network)
     for _ in range(2):  # the first one warms up
         _wait(x.device)
         began = time.perf_counter()

@@ -13,6 +13,7 @@ from symloss.expr.fold import fold, scaled, split_factor
 from symloss.losses.entry import averaged, targets_of
 from symloss.losses.population import Population
 from symloss.meta.lockstep import seeded_model
+from symloss.networks.randomness import seeded
 from symloss.records import Kind
 from symloss.tasks.task import Task
 
@@ -39,12 +40,15 @@ class Sample:
 
 @torch.no_grad()
 def untrained_sample(task: Task, size: int, seed: int) -> Sample:
-    """The first `size` training samples and what a fresh network says about them."""
+    """The first `size` training samples and what a fresh network says about them in training mode."""
     device = task.train.x.device
-    model = seeded_model(task.make_model, seed).to(device)
+    model = seeded_model(task.make_model, seed).to(device).train()
     x, labels = task.train.x[:size], task.train.y[:size]
     targets = targets_of(labels, task.kind, task.num_outputs, torch.float64)
-    return Sample(model(x).double(), targets, labels, task.kind)
+    with seeded(device) as seed_with:
+        seed_with(seed)
+        outputs = model(x).double()
+    return Sample(outputs, targets, labels, task.kind)
 
 
 def spread_sample(task: Task, size: int, seed: int) -> Sample:

@@ -26,7 +26,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     normalise:    scale each loss so that its gradient at the start is as large as that of cross-entropy
                   (mean squared error for regression): one learning rate then suits all candidates.
     network:      how networks are differentiated: "chain" by explicit rules for known layers, "traced" by
-                  torch's transforms for any module, "auto" whichever is faster here.
+                  torch's transforms for modules that it can batch, "separate" one after another for any
+                  module, as batch normalisation and dropout need it; "auto" whichever is faster here.
     models_at_once: networks in one batched step; None is what measures fastest for the model and device.
     tf32:         on CUDA, let matrix products round their factors to 10 bits, which is faster.
     """
@@ -39,7 +40,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     weight_decay: NotNegative = 0.0
     seeds: Count = 2
     normalise: bool = True
-    network: Literal["auto", "chain", "traced"] = "auto"
+    network: Literal["auto", "chain", "traced", "separate"] = "auto"
     models_at_once: Count | None = None
     tf32: bool = False
 

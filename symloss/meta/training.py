@@ -15,6 +15,7 @@ from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training
 from symloss.networks import Network, Parameters
+from symloss.networks.randomness import step_seed
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
 
@@ -43,7 +44,7 @@ class Heat:
         x = task.train.x
         self._task, self._jobs = task, list(jobs)
         network, parameters = seeded_networks(
-            task.make_model, [job.seed for job in jobs], x.device, plan.chain
+            task.make_model, [job.seed for job in jobs], x.device, plan.network
         )
         rates = torch.tensor([job.learning_rate for job in jobs], dtype=x.dtype, device=x.device)
         self.fleet = Fleet(network, parameters, rates, training)
@@ -63,8 +64,8 @@ class Heat:
         for step in range(self._done, steps):
             batch = self._order[step]
             x = training_inputs(self._task, batch, self._batch_seed, step)
-            labels = data.y[batch]
-            self.fleet.step(x, functools.partial(self.losses.output_gradient, labels=labels))
+            gradient = functools.partial(self.losses.output_gradient, labels=data.y[batch])
+            self.fleet.step(x, gradient, step_seed(self._batch_seed, step))
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)

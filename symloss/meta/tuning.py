@@ -19,7 +19,6 @@ from symloss.meta.meta_gradient import MetaStep, one_step_gradient, unrolled_gra
 from symloss.meta.plan import Plan
 from symloss.meta.settings import Tuning
 from symloss.meta.starts import starts_for
-from symloss.networks import Traced
 from symloss.tasks.task import Task
 
 
@@ -72,11 +71,11 @@ def _tune_together(
     gradient = one_step_gradient if tuning.inner_steps == 1 else unrolled_gradient
     for step in range(tuning.steps):
         start, buffers = starts[step]
-        traced = Traced(template, buffers)
+        differentiable = plan.differentiable(template, buffers)
         batches = [train[step * tuning.inner_steps + i] for i in range(tuning.inner_steps)]
         meta_step = MetaStep(
-            plan.chain or traced,
-            traced,
+            plan.chain or differentiable,
+            differentiable,
             start,
             population,
             constants,

@@ -2,7 +2,18 @@
 
 from symloss.networks.chain import Chain
 from symloss.networks.lowering import as_chain
-from symloss.networks.network import Network, Parameters, Pass
-from symloss.networks.traced import Traced
+from symloss.networks.network import Differentiable, Network, Parameters, Pass
+from symloss.networks.separate import Separate
+from symloss.networks.traced import Traced, can_be_traced
 
-__all__ = ["Chain", "Network", "Parameters", "Pass", "Traced", "as_chain"]
+__all__ = [
+    "Chain",
+    "Differentiable",
+    "Network",
+    "Parameters",
+    "Pass",
+    "Separate",
+    "Traced",
+    "as_chain",
+    "can_be_traced",
+]

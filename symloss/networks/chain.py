@@ -44,7 +44,7 @@ class Chain:
         return self.run(parameters, x).outputs
 
     @torch.no_grad()
-    def run(self, parameters: Parameters, x: Tensor) -> ChainPass:
+    def run(self, parameters: Parameters, x: Tensor, seed: int = 0) -> ChainPass:
         value, saved = x[None], []
         in_place = False  # the inputs belong to the caller
         for link in self.links:

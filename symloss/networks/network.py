@@ -30,16 +30,27 @@ class Pass(Protocol):
 class Network(Protocol):
     """How networks of one shape compute.
 
-    name: "chain" (explicit rules) or "traced" (any module, through torch's own differentiation).
+    name: "chain" (explicit rules), "traced" (any module that torch can batch) or "separate" (any module).
     """
 
     name: str
 
     def outputs(self, parameters: Parameters, x: Tensor) -> Tensor:
-        """Raw outputs (M, batch, outputs) for inputs (batch, ...) that all networks share."""
+        """Raw outputs (M, batch, outputs) for inputs (batch, ...) that all networks share, in evaluation."""
 
-    def run(self, parameters: Parameters, x: Tensor) -> Pass:
-        """The same, ready to be differentiated."""
+    def run(self, parameters: Parameters, x: Tensor, seed: int = 0) -> Pass:
+        """A pass in training mode, ready to be differentiated.
+
+        seed: of what is drawn in this pass, such as dropout masks: the same for all networks.
+        Running statistics, where networks have them, are updated.
+        """
 
     def keep(self, rows: Tensor) -> Network:
         """The network of these rows alone."""
+
+
+class Differentiable(Network, Protocol):
+    """A network that autograd can differentiate to any order."""
+
+    def call(self, parameters: Parameters, x: Tensor, seed: int = 0) -> Tensor:
+        """Outputs (M, batch, outputs) of a pass in training mode, differentiable in the parameters."""

@@ -18,5 +18,11 @@ TASKS: dict[str, str] = {
 }
 """Name and one line about each; `datasets.LOADERS` has the loader of the same name."""
 
+MODELS: tuple[str, ...] = (
+    *("linear", "mlp", "mlp-1000", "lenet5", "alexnet", "vgg16", "allcnn-c", "squeezenet", "resnet18"),
+    *("preresnet18", "wrn-16-8", "wrn-28-10", "wrn-40-4", "pyramidnet"),
+)
+"""Base models; `models.MODELS` has what each is."""
+
 CORRUPTIONS = ("label_noise", "asymmetric_noise", "imbalance", "outliers", "heavy_tails")
 """Ways to damage training data: the fields of `Corruption`, each of which is a setting of this name."""

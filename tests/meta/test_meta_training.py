@@ -12,14 +12,14 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional
 
-from symloss.errors import TaskError
 from symloss.expr import parse_expression
 from symloss.losses.function import FunctionLoss
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.confirm import Trial, best_rate, run_trials
-from symloss.meta.lockstep import BatchOrder, Fleet, check_lockstep, seeded_model, seeded_networks
+from symloss.meta.lockstep import BatchOrder, Fleet, seeded_model, seeded_networks
 from symloss.meta.settings import Training
 from symloss.meta.training import Job, outputs_on, train_and_score, train_fleet
+from symloss.networks import Traced
 from symloss.records import Kind, SymbolicLoss
 from symloss.tasks import Split, Task, find_metric, model_maker, task_from_arrays
 
@@ -173,7 +173,7 @@ def test_training_leaves_the_global_random_state_alone():
 
 def test_models_of_equal_seed_start_equal():
     make = model_maker("mlp", (1, 8, 8), 3)
-    _, parameters = seeded_networks(make, [7, 8, 7], CPU, None)
+    _, parameters = seeded_networks(make, [7, 8, 7], CPU, Traced)
     weights = next(iter(parameters.values()))
     assert torch.equal(weights[0], weights[2])
     assert not torch.equal(weights[0], weights[1])
@@ -187,7 +187,7 @@ def test_each_model_has_its_own_rate():
     make = model_maker("linear", (4,), 2)
     x, push = torch.randn(6, 4), torch.ones_like
     one, many = (
-        Fleet(*seeded_networks(make, [0, 1], CPU, None), torch.tensor(rates), Training())
+        Fleet(*seeded_networks(make, [0, 1], CPU, Traced), torch.tensor(rates), Training())
         for rates in ([0.1, 0.1], [0.1, 0.2])
     )
     one.step(x, push)
@@ -211,10 +211,3 @@ def test_a_rate_at_which_a_training_diverged_is_not_chosen():
     trials = [Trial(0, 0.1, 0, math.nan, math.nan), Trial(0, 0.1, 1, 0.0, 0.0), Trial(0, 0.01, 0, 0.4, 0.4)]
     assert best_rate(trials, 0) == (0.01, 0.4)
     assert best_rate([replace(t, learning_rate=0.1) for t in trials[:1]], 0) == (0.1, math.inf)
-
-
-@pytest.mark.parametrize("layer", [torch.nn.BatchNorm1d(64), torch.nn.Dropout(0.5)])
-def test_what_cannot_be_trained_in_lockstep_is_refused_by_name(layer):
-    with pytest.raises(TaskError, match=type(layer).__name__):
-        check_lockstep(lambda: torch.nn.Sequential(torch.nn.Flatten(), layer, torch.nn.Linear(64, 3)))
-    check_lockstep(lambda: torch.nn.Sequential(torch.nn.LayerNorm(64), torch.nn.Dropout(0.0)))
