@@ -32,13 +32,13 @@ from symloss.benchmark.machine import machine
 from symloss.errors import TaskError
 from symloss.expr import Expr
 from symloss.grammar import load_grammar
+from symloss.making import device_of
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Training, Tuning
 from symloss.meta.training import Heat, Job, train_and_score
 from symloss.meta.tuning import tune, with_weights
 from symloss.records import Kind, Status, SymbolicLoss
-from symloss.run import device_of
 from symloss.search.genetic import GeneticSearch
 from symloss.search.settings import Genetic
 from symloss.tasks import Corruption, Split, Task, find_metric, make_task

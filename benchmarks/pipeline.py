@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from symloss.config import SearchConfig
 from symloss.errors import TaskError
 from symloss.expr import format_formula
+from symloss.making import grammar_of, make_search, metric_of, task_of
 from symloss.meta.calibration import calibrate
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.racing import bars
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.records import Candidate, Proposal, Status, ranked
-from symloss.run import grammar_of, make_search, metric_of, task_of
 from symloss.tasks import Metric, Task
 
 NEVER = 10**9

@@ -202,7 +202,7 @@ class LossSearch:
                 raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
 
     def _task_from(self, x: Any, y: Any) -> Task:
-        from symloss.run import corruption_of
+        from symloss.making import corruption_of
         from symloss.tasks import task_from_arrays
 
         c = self.config

@@ -10,10 +10,11 @@ import msgspec
 from symloss.archive import RunFolder
 from symloss.errors import RunError
 from symloss.expr import Expr
+from symloss.making import metric_of, task_of
 from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import run_trials
 from symloss.records import Candidate
-from symloss.run import config_of, metric_of, task_of
+from symloss.run_record import config_of
 
 SEEDS = 5
 """Networks that are trained under each of the two, the same fresh ones."""

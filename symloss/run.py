@@ -2,90 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
-import torch
 
-from symloss import __version__
 from symloss.archive import RunFolder, SavedState
 from symloss.archive.holding import held
-from symloss.config import SearchConfig, TaskSettings, to_settings
-from symloss.errors import ConfigError, RunError, SymlossError, TaskError
-from symloss.grammar import Grammar, load_grammar, parse_grammar
-from symloss.meta.calibration import Calibration, calibrate
+from symloss.config import SearchConfig
+from symloss.errors import RunError, SymlossError
+from symloss.grammar import Grammar, parse_grammar
+from symloss.making import check_metric, device_of, grammar_of, make_search, metric_of, settled, task_of
+from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
-from symloss.meta.lockstep import seeded_networks
 from symloss.meta.plan import plan_for
-from symloss.meta.training import outputs_on
-from symloss.networks import Separate
-from symloss.records import Candidate, Confirmation, Kind, Status, ranked
-from symloss.search.genetic import GeneticSearch
-from symloss.search.protocol import Search
-from symloss.search.random_search import RandomSearch
-from symloss.search.taylorglo import TaylorGLOSearch
-from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
-
-DEFAULT_GRAMMARS = {
-    Kind.MULTICLASS: "classification",
-    Kind.BINARY: "classification",
-    Kind.REGRESSION: "regression",
-}
+from symloss.records import Candidate, Confirmation, Status, ranked
+from symloss.run_record import config_of, run_record
+from symloss.tasks import Task
+from symloss.watching import Progress, Unwatched, Watcher
 
 CONFIRMATION_SEED = 10_000
 """Seeds of finalists start here, so that they are not those on which the finalists were chosen."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a search stands, for whoever watches."""
-
-    config: SearchConfig
-    stage: str
-    generation: int
-    evaluations: int
-    seconds: float
-    candidates: Sequence[Candidate]
-
-
-class Watcher(Protocol):
-    """Someone who is shown the progress of a search. Watching never changes a result."""
-
-    def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
-        """Called before the first generation."""
-
-    def stage(self, name: str) -> None:
-        """Called at every step of work, with what is being done."""
-
-    def calibrated(self, calibration: Calibration) -> None:
-        """Called when known losses have been trained to find a learning rate."""
-
-    def generation(self, progress: Progress) -> None:
-        """Called after each generation, and after the finalists."""
-
-
-class Unwatched:
-    """A watcher that looks away."""
-
-    def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
-        pass
-
-    def stage(self, name: str) -> None:
-        pass
-
-    def calibrated(self, calibration: Calibration) -> None:
-        pass
-
-    def generation(self, progress: Progress) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -108,82 +49,6 @@ class Outcome:
     def ranked(self) -> list[Candidate]:
         """The scored candidates, best first."""
         return ranked(self.candidates)
-
-
-def task_of(settings: TaskSettings) -> Task:
-    """The task that settings describe, on its device."""
-    task = make_task(
-        settings.task,
-        model=settings.model,
-        corruption=corruption_of(settings),
-        metric=settings.metric if settings.metric and ":" not in settings.metric else None,
-        data_dir=settings.data_dir,
-        data_seed=settings.data_seed,
-        train_size=settings.train_size,
-        augment=settings.augment,
-    )
-    return task.to(device_of(settings.device))
-
-
-def corruption_of(settings: TaskSettings) -> Corruption:
-    """How settings damage the training data: each field of `Corruption` is a setting of the same name."""
-    return Corruption(**{name: getattr(settings, name) for name in CORRUPTIONS})
-
-
-def metric_of(settings: TaskSettings, task: Task) -> Metric:
-    """What is measured, and minimised by a search: the configured metric, or the task's own."""
-    return find_metric(settings.metric or task.metric, task.kind)
-
-
-def check_metric(metric: Metric, task: Task, seed: int) -> None:
-    """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
-    network, parameters = seeded_networks(task.make_model, [seed], task.train.x.device, Separate)
-    (cost,) = metric.batched(outputs_on(network, parameters, task.valid), task.valid.y).tolist()
-    if not math.isfinite(cost):
-        raise TaskError(
-            f"metric '{metric.name}' is {cost} for an untrained network on the validation data, "
-            "expected a finite number; correct the metric or choose another"
-        )
-
-
-def device_of(name: str) -> torch.device:
-    """The device called `name`; "auto" is CUDA where there is one. Raises ConfigError if it is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"device '{name}' was asked for, but no CUDA device is there; use --device cpu")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"device '{name}' is not there: CUDA devices are 0 to {torch.cuda.device_count() - 1}"
-        )
-    if name != "cpu" and device.type != "cuda":
-        raise ConfigError(f"device '{name}' is not supported: expected cpu, cuda, cuda:N or auto")
-    return device
-
-
-def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
-    """Which formulas may be proposed. Raises ConfigError for a grammar that the method does not use."""
-    if config.method != "taylorglo":
-        return load_grammar(config.grammar or DEFAULT_GRAMMARS[kind])
-    if config.grammar not in (None, "taylorglo"):
-        raise ConfigError(
-            f"method 'taylorglo' has a polynomial of its own, found grammar '{config.grammar}'; leave it out"
-        )
-    return load_grammar("taylorglo")
-
-
-def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:
-    """The searcher of a configuration."""
-    if config.method == "taylorglo":
-        classes = {Kind.MULTICLASS: task.num_outputs, Kind.BINARY: 2, Kind.REGRESSION: None}[task.kind]
-        return TaylorGLOSearch(config.population, config.taylorglo, config.seed, classes)
-    if config.method == "random":
-        return RandomSearch(grammar, config.population, config.seed)
-    return GeneticSearch(grammar, config.population, config.genetic, config.seed)
 
 
 @dataclass
@@ -385,16 +250,6 @@ def start(
         return run.run()
 
 
-def settled(config: SearchConfig, task: Task) -> SearchConfig:
-    """The configuration with what is measured on this machine: a resumed run must not measure anew.
-
-    How networks are grouped decides the last bits of their weights.
-    """
-    plan = plan_for(task, config.training)
-    training = msgspec.structs.replace(config.training, network=plan.name, models_at_once=plan.at_once)
-    return msgspec.structs.replace(config, training=training)
-
-
 def resume(
     path: Path, *, watcher: Watcher | None = None, stop: Callable[[], bool] = lambda: False
 ) -> Outcome:
@@ -425,38 +280,3 @@ def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> O
             raise RunError(f"'{path / 'state.json'}' is damaged: {type(error).__name__}: {error}") from error
     folder.cut_back(state)  # only now, so that a run that cannot go on is left as it is
     return run.run()
-
-
-def run_record(config: SearchConfig, task: Task, grammar: Grammar, given: bool = False) -> dict[str, Any]:
-    """What `run.json` says about a search: its resolved configuration and what it ran on.
-
-    given: the task was handed over as a value, so the configuration does not say how to make it.
-    """
-    libraries = ("torch", "numpy", "sympy", "deap")
-    return {
-        "symloss": __version__,
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in libraries},
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "seed": config.seed,
-        "task": {
-            "name": task.name,
-            "kind": task.kind.value,
-            "model": task.model_name,
-            "metric": config.metric or task.metric,
-            "notes": list(task.notes),
-            "samples": [len(task.train), len(task.valid), len(task.test)],
-            "given": given,
-        },
-        "grammar": {"name": grammar.name, "digest": grammar.digest},
-        "config": to_settings(config),
-    }
-
-
-def config_of(folder: RunFolder) -> SearchConfig:
-    """The configuration of a saved run. Raises RunError if it cannot be read."""
-    try:
-        return msgspec.convert(folder.record().get("config"), SearchConfig)
-    except msgspec.ValidationError as error:
-        raise RunError(f"'{folder.path / 'run.json'}' is damaged: {error}") from None

@@ -89,7 +89,7 @@ def test_a_command_is_light(arguments, run):
 
 
 def test_the_check_finds_heavy_imports():
-    loud = "import symloss.run; symloss.run.__version__; import symloss.tasks.task, sympy"
+    loud = "import symloss.run; import symloss.tasks.task, sympy"
     assert {"torch", "deap", "sympy"} <= imported(loud)
 
 

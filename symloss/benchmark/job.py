@@ -26,7 +26,9 @@ from symloss.evaluation.results import Row, TaskResult
 from symloss.evaluation.work import Say
 from symloss.expr import format_formula
 from symloss.records import Candidate, ranked
-from symloss.run import Progress, Unwatched, config_of, resume, start
+from symloss.run import resume, start
+from symloss.run_record import config_of
+from symloss.watching import Progress, Unwatched
 
 DISCOVERED = "discovered"
 """The name of the judged loss in every evaluation of a suite."""

@@ -16,8 +16,8 @@ from symloss.expr import format_formula
 from symloss.grammar import Grammar
 from symloss.meta.calibration import Calibration
 from symloss.records import Candidate, ranked
-from symloss.run import Progress
 from symloss.tasks import Task
+from symloss.watching import Progress
 
 ROWS = 12
 """Most rows of the live table."""

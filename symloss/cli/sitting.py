@@ -14,7 +14,8 @@ from rich.console import Console
 from symloss.cli.live import LiveTable, PlainLines
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
-from symloss.run import Outcome, Watcher, resume, start
+from symloss.run import Outcome, resume, start
+from symloss.watching import Watcher
 
 INTERRUPTED = 130
 """Exit status of a search that Ctrl-C stopped, as shells have it."""

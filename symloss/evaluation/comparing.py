@@ -19,7 +19,7 @@ from symloss.evaluation.statistics import Ranking, holm, paired, ranking
 from symloss.evaluation.subject import Subject, folder_for, subject_of, title, training_of
 from symloss.evaluation.training import steps_looked_at
 from symloss.evaluation.work import Say, Work
-from symloss.run import check_metric, metric_of, task_of
+from symloss.making import check_metric, metric_of, task_of
 
 
 def evaluate(

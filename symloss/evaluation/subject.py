@@ -18,9 +18,9 @@ from symloss.errors import ConfigError
 from symloss.evaluation.contestants import Contestant, contestants_for
 from symloss.evaluation.folder import EvaluationFolder, Grouping, Record, same_settings
 from symloss.evaluation.settings import Budget, EvaluationSettings
+from symloss.making import check_metric, metric_of, task_of
 from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
-from symloss.run import check_metric, metric_of, task_of
 from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
 
 

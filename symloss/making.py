@@ -1,0 +1,114 @@
+"""From settings to what they mean: a task, a metric, a grammar, a searcher, a device."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import torch
+
+from symloss.config import SearchConfig, TaskSettings
+from symloss.errors import ConfigError, TaskError
+from symloss.grammar import Grammar, load_grammar
+from symloss.meta.lockstep import seeded_networks
+from symloss.meta.plan import plan_for
+from symloss.meta.training import outputs_on
+from symloss.networks import Separate
+from symloss.records import Kind
+from symloss.search.genetic import GeneticSearch
+from symloss.search.protocol import Search
+from symloss.search.random_search import RandomSearch
+from symloss.search.taylorglo import TaylorGLOSearch
+from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
+
+DEFAULT_GRAMMARS = {
+    Kind.MULTICLASS: "classification",
+    Kind.BINARY: "classification",
+    Kind.REGRESSION: "regression",
+}
+
+
+def task_of(settings: TaskSettings) -> Task:
+    """The task that settings describe, on its device."""
+    task = make_task(
+        settings.task,
+        model=settings.model,
+        corruption=corruption_of(settings),
+        metric=settings.metric if settings.metric and ":" not in settings.metric else None,
+        data_dir=settings.data_dir,
+        data_seed=settings.data_seed,
+        train_size=settings.train_size,
+        augment=settings.augment,
+    )
+    return task.to(device_of(settings.device))
+
+
+def corruption_of(settings: TaskSettings) -> Corruption:
+    """How settings damage the training data: each field of `Corruption` is a setting of the same name."""
+    return Corruption(**{name: getattr(settings, name) for name in CORRUPTIONS})
+
+
+def metric_of(settings: TaskSettings, task: Task) -> Metric:
+    """What is measured, and minimised by a search: the configured metric, or the task's own."""
+    return find_metric(settings.metric or task.metric, task.kind)
+
+
+def check_metric(metric: Metric, task: Task, seed: int) -> None:
+    """Raise TaskError if the metric fails on an untrained network: better now than after an hour."""
+    network, parameters = seeded_networks(task.make_model, [seed], task.train.x.device, Separate)
+    (cost,) = metric.batched(outputs_on(network, parameters, task.valid), task.valid.y).tolist()
+    if not math.isfinite(cost):
+        raise TaskError(
+            f"metric '{metric.name}' is {cost} for an untrained network on the validation data, "
+            "expected a finite number; correct the metric or choose another"
+        )
+
+
+def device_of(name: str) -> torch.device:
+    """The device called `name`; "auto" is CUDA where there is one. Raises ConfigError if it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"unknown device '{name}': expected cpu, cuda, cuda:N or auto") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"device '{name}' was asked for, but no CUDA device is there; use --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device '{name}' is not there: CUDA devices are 0 to {torch.cuda.device_count() - 1}"
+        )
+    if name != "cpu" and device.type != "cuda":
+        raise ConfigError(f"device '{name}' is not supported: expected cpu, cuda, cuda:N or auto")
+    return device
+
+
+def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
+    """Which formulas may be proposed. Raises ConfigError for a grammar that the method does not use."""
+    if config.method != "taylorglo":
+        return load_grammar(config.grammar or DEFAULT_GRAMMARS[kind])
+    if config.grammar not in (None, "taylorglo"):
+        raise ConfigError(
+            f"method 'taylorglo' has a polynomial of its own, found grammar '{config.grammar}'; leave it out"
+        )
+    return load_grammar("taylorglo")
+
+
+def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:
+    """The searcher of a configuration."""
+    if config.method == "taylorglo":
+        classes = {Kind.MULTICLASS: task.num_outputs, Kind.BINARY: 2, Kind.REGRESSION: None}[task.kind]
+        return TaylorGLOSearch(config.population, config.taylorglo, config.seed, classes)
+    if config.method == "random":
+        return RandomSearch(grammar, config.population, config.seed)
+    return GeneticSearch(grammar, config.population, config.genetic, config.seed)
+
+
+def settled(config: SearchConfig, task: Task) -> SearchConfig:
+    """The configuration with what is measured on this machine: a resumed run must not measure anew.
+
+    How networks are grouped decides the last bits of their weights.
+    """
+    plan = plan_for(task, config.training)
+    training = msgspec.structs.replace(config.training, network=plan.name, models_at_once=plan.at_once)
+    return msgspec.structs.replace(config, training=training)
