@@ -89,7 +89,7 @@ def test_large_models_take_images_of_other_sizes(name):
 
 @pytest.mark.parametrize("name", LARGE)
 def test_signals_keep_their_size_through_large_models(name):
-    """Untrained networks neither explode nor vanish: in training, and then in evaluation."""
+    """Outputs of untrained networks neither vanish nor saturate softmax, in either mode."""
     torch.manual_seed(0)
     model = model_maker(name, (3, 32, 32), 10)()
     for module in model.modules():
@@ -98,7 +98,7 @@ def test_signals_keep_their_size_through_large_models(name):
     x = torch.randn(4, 3, 32, 32)
     for mode in (True, False):
         spread = model.train(mode)(x).detach().std()
-        assert 0.01 < spread < 30, f"{name} in training {mode}: {spread}"
+        assert 0.01 < spread < 2, f"{name} in training {mode}: {spread}"
 
 
 def test_the_names_at_the_command_line_are_all_models():

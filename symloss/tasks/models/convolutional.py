@@ -9,9 +9,12 @@ from symloss.tasks.models.plain import Shape
 
 
 def kaiming(network: nn.Module) -> nn.Module:
-    """The network with its convolutions and linear layers initialised for ReLU (He et al. 2015)."""
+    """The network with its convolutions initialised for ReLU (He et al. 2015).
+
+    Linear layers keep torch's own start: the last one would give outputs so large that softmax is saturated.
+    """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -126,5 +129,8 @@ def squeezenet(input_shape: Shape, num_outputs: int) -> nn.Module:
         if width != channels and width in (256, 512):
             layers.append(nn.MaxPool2d(2))
         channels = width
-    layers += [Fire(512, 512, 64, skip=True), nn.Conv2d(512, num_outputs, 1)]
-    return kaiming(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    features = kaiming(nn.Sequential(*layers, Fire(512, 512, 64, skip=True)))
+    classes = nn.Conv2d(512, num_outputs, 1)
+    nn.init.normal_(classes.weight, std=0.01)  # as in the paper's code
+    nn.init.zeros_(classes.bias)
+    return nn.Sequential(features, classes, nn.AdaptiveAvgPool2d(1), nn.Flatten())
