@@ -129,8 +129,8 @@ def squeezenet(input_shape: Shape, num_outputs: int) -> nn.Module:
         if width != channels and width in (256, 512):
             layers.append(nn.MaxPool2d(2))
         channels = width
-    features = kaiming(nn.Sequential(*layers, Fire(512, 512, 64, skip=True)))
+    layers.append(Fire(512, 512, 64, skip=True))
+    features = kaiming(nn.Sequential(*layers))
     classes = nn.Conv2d(512, num_outputs, 1)
     nn.init.normal_(classes.weight, std=0.01)  # as in the paper's code
-    nn.init.zeros_(classes.bias)
     return nn.Sequential(features, classes, nn.AdaptiveAvgPool2d(1), nn.Flatten())
