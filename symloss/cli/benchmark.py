@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -58,6 +59,7 @@ def command(
         except KeyboardInterrupt:
             click.echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
             raise SystemExit(130) from None
-    words = ["symloss benchmark", str(suite)]
-    for name in write_results(plan, results, out, report or out, gallery, " ".join(words)):
+    chosen = [f"--case {name}" for name in cases] + [f"--set {shlex.quote(text)}" for text in assignments]
+    words = " ".join(["symloss benchmark", shlex.quote(str(suite)), *chosen])
+    for name in write_results(plan, results, out, report or out, gallery, words):
         click.echo(f"wrote {name}")

@@ -283,7 +283,7 @@ def test_the_command_line_runs_a_suite_and_writes_the_gallery(tmp_path, done):
     arguments = ["benchmark", str(path), "--out", str(tmp_path / "out"), "--case", "noisy"]
     found = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "docs")])
     assert found.exit_code == 0, found.output
-    assert (tmp_path / "docs" / "results.md").exists()
+    assert "--case noisy`" in (tmp_path / "docs" / "results.md").read_text()
     assert "wrote" in found.output
     times = (tmp_path / "out" / "times.jsonl").read_text()
     assert times.count("\n") == 3
