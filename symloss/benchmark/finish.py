@@ -19,7 +19,9 @@ def write_results(
     plan: Plan, results: Sequence[CaseResult], out: Path, report: Path, gallery: Path | None, command: str
 ) -> list[Path]:
     """Write the report, and the discovered losses into a gallery if one is given. Returns the files."""
-    origins = Origins(plan.title, command, machine(), seconds_spent(out))
+    searching = sum(search.seconds for result in results for search in result.searches)
+    seconds = {"searches": searching, **seconds_spent(out)}
+    origins = Origins(plan.title, command, machine(), seconds)
     report.mkdir(parents=True, exist_ok=True)
     written = []
     for name, data in documents(origins, results).items():

@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -38,11 +38,12 @@ TIMES = "times.jsonl"
 
 @dataclass(frozen=True)
 class Searched:
-    """A finished search and the best that it found."""
+    """A finished search and the best that it found. seconds: over all sittings; they are no result."""
 
     config: SearchConfig
     candidates: int
     best: Candidate
+    seconds: float = field(compare=False)
 
     @property
     def cost(self) -> float:
@@ -90,14 +91,13 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
     def stage(name: str) -> Say:
         return lambda line: say(f"{case.name}: {name}: {line}")
 
-    with timed(out, f"{case.name}/search"):
-        searches = tuple(
-            searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick)
-            for config in case.searches
-        )
+    searches = tuple(
+        searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick)
+        for config in case.searches
+    )
     chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
     loss = f"{DISCOVERED}={chosen.best.loss.expression}"
-    with timed(out, f"{case.name}/evaluation"):
+    with timed(out, f"{case.name}/evaluations"):
         settings = EvaluationSettings(
             losses=(loss,),
             tasks=(case.task,),
@@ -148,8 +148,10 @@ def searched(config: SearchConfig, folder: Path, say: Say, tick: Callable[[], No
     state = found.state()
     if state is None or not state.finished:
         resume(folder, watcher=told)
+        state = found.state()
+    assert state is not None
     candidates = found.candidates()
-    return Searched(recorded, len(candidates), ranked(candidates)[0])
+    return Searched(recorded, len(candidates), ranked(candidates)[0], state.seconds)
 
 
 def as_recorded(config: SearchConfig, recorded: SearchConfig) -> SearchConfig:
@@ -176,7 +178,7 @@ def timed(out: Path, stage: str) -> Iterator[None]:
 
 
 def seconds_spent(out: Path) -> dict[str, float]:
-    """Seconds by kind of work (search, evaluation, transfers), over all sittings."""
+    """Seconds by kind of work (evaluations, transfers), over all sittings that were not killed."""
     found: dict[str, float] = {}
     for spent in read_lines(out / TIMES, Spent):
         kind = spent.stage.rpartition("/")[2]

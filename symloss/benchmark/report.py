@@ -221,13 +221,18 @@ def _section(result: CaseResult) -> list[str]:
     lines = [f"## {marked(task.title)}", ""]
     lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
     lines += [f"`{as_command(result.chosen.config)}` found", "", f"    {result.chosen.formula}", ""]
-    header = ["search seed", "candidates", "validation", "best formula"]
+    header = ["search seed", "candidates", "seconds", "validation", "best formula"]
     cells = [
-        [str(own.config.seed), str(own.candidates), f"{own.cost:.4g}", f"`{own.formula}`"]
+        [
+            str(own.config.seed),
+            str(own.candidates),
+            f"{own.seconds:.0f}",
+            f"{own.cost:.4g}",
+            f"`{own.formula}`",
+        ]
         for own in result.searches
     ]
-    if len(result.searches) > 1:
-        lines += [_raw(header), _raw(["---"] * 4), *map(_raw, cells), ""]
+    lines += [_raw(header), _raw(["---"] * len(header)), *map(_raw, cells), ""]
     decays = len(case.budget.weight_decays)
     lines += [
         f"{evaluation.steps} steps, {evaluation.choosing_seeds} seeds for each setting that is tried"
