@@ -57,14 +57,18 @@ def command(
     your own as file.py:function. Every loss gets its learning rate from the same grid on validation data, is
     trained from fresh seeds, and tested once. The task is that of the search, unless options say otherwise.
     """
+    evaluate_and_report(_settings(losses, against, metrics, assignments, options), out, as_json)
+
+
+def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json: bool = False) -> None:
+    """Evaluate, showing progress, and print the outcome."""
     from symloss.evaluation.comparing import evaluate
 
-    settings = _settings(losses, against, metrics, assignments, options)
     with progress(quiet=as_json) as (say, tick):
         try:
             found = evaluate(settings, out, say, tick)
         except KeyboardInterrupt:
-            kept = f"; what was trained is in {out}, and the same command goes on" if out else ""
+            kept = f"; what was trained is kept. Go on with: symloss resume {out}" if out else ""
             click.echo(f"stopped{kept}", err=True)
             raise SystemExit(130) from None
     if as_json:

@@ -12,7 +12,7 @@ from symloss.errors import SymlossError, did_you_mean
 
 COMMANDS = {
     "search": "Search for a loss function.",
-    "resume": "Go on with an interrupted search.",
+    "resume": "Go on with an interrupted search or evaluation.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
     "evaluate": "Compare losses under one budget.",

@@ -127,7 +127,11 @@ class EvaluationFolder:
 def same_settings(path: Path, settings: EvaluationSettings) -> bool:
     """Whether the folder holds an evaluation of just these settings."""
     try:
-        record = decode(str(path / RECORD), read_file(path / RECORD), Record)
+        return recorded_settings(path) == settings
     except RunError:
         return False  # none there, damaged, or of another version: not ours to go on with
-    return record.settings == settings
+
+
+def recorded_settings(path: Path) -> EvaluationSettings:
+    """What the evaluation in a folder was asked for. Raises RunError if it cannot be read."""
+    return decode(str(path / RECORD), read_file(path / RECORD), Record).settings

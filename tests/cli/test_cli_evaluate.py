@@ -36,6 +36,24 @@ def test_evaluate_writes_reports_and_the_same_command_trains_nothing_again(tmp_p
     assert (tmp_path / "out" / "trials.jsonl").read_bytes() == trials
 
 
+def test_an_evaluation_that_was_cut_off_is_resumed(tmp_path):
+    out = tmp_path / "out"
+    whole = called(*JUDGED, "--against", "focal", "--out", str(out))
+    results, trials = (out / "results.json").read_bytes(), (out / "trials.jsonl").read_bytes()
+    lines = trials.splitlines(keepends=True)
+    (out / "trials.jsonl").write_bytes(b"".join(lines[:2]) + lines[2][:20])
+    (out / "results.json").unlink()
+    resumed = called("resume", str(out))
+    assert resumed.exit_code == 0, resumed.output
+    assert resumed.stdout == whole.stdout
+    assert (out / "trials.jsonl").read_bytes() == trials
+    assert (out / "results.json").read_bytes() == results
+    (out / "evaluation.json").write_text("{}")
+    damaged = called("resume", str(out))
+    assert damaged.exit_code == 1
+    assert "evaluation.json' is damaged" in damaged.output
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     found = called(*JUDGED, "--out", str(tmp_path))

@@ -114,7 +114,7 @@ MISTAKES = [
     (arrays(data_seed=-1), "data_seed must be an integer of at least 0, found -1"),
     (arrays(data_seed=0.5), "data_seed must be an integer of at least 0, found 0.5"),
     (arrays(kind="clusters"), "unknown kind of task 'clusters'"),
-    (arrays(model="resnet"), "unknown model 'resnet'; did you mean 'lenet5'?"),
+    (arrays(model="lenet"), "unknown model 'lenet'; did you mean 'lenet5'?"),
     (arrays(metric="r2"), "metric 'r2' is not defined for multiclass tasks"),
     # Corruption.
     (lambda: Corruption(label_noise=-0.1), "label_noise is a fraction of at least 0 and below 1, found -0.1"),
