@@ -123,7 +123,7 @@ import symloss.workers as workers
 workers.WORKERS = 2
 
 def work(item, tick):
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\\n" % os.getpid())  # one write: two processes' lines stay whole, unbuffered or not
     time.sleep(1.0)
     return torch.zeros(10**6)  # more than a pipe holds
 
@@ -134,16 +134,16 @@ workers.in_parallel(work, range(2), torch.device("cpu"))
 def test_processes_end_when_their_parent_is_killed():
     if not workers.FORKS:
         pytest.skip("processes are not forked here")
-    parent = subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    children = [int(parent.stdout.readline()) for _ in range(2)]
-    parent.kill()
-    parent.wait()
+    with subprocess.Popen([sys.executable, "-c", ORPHAN], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        try:
+            children = [int(parent.stdout.readline()) for _ in range(2)]
+        finally:
+            parent.kill()
     deadline = time.monotonic() + 30
     while any(_alive(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(_alive(child) for child in children)
-    parent.stdout.close()
 
 
 def _alive(pid: int) -> bool:
