@@ -44,6 +44,31 @@ def test_p_values_are_those_of_all_sign_changes():
     assert found.effect == pytest.approx((np.sign(d) * ranks).sum() / ranks.sum())
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=9))
+def test_the_signed_rank_test_is_exact_where_differences_are_tied(steps):
+    """Against all sign changes. Error rates are multiples of one over the samples, so ties abound."""
+    first = [0.3 + step / 360 for step in steps]
+    found = paired(first, [0.3] * len(steps))
+    d = np.array([step for step in steps if step], dtype=float)
+    ranks = stats.rankdata(np.abs(d))
+    signs = np.array(list(itertools.product([-1, 1], repeat=len(d))))
+    sums = (signs * ranks).sum(axis=1)
+    assert found.wilcoxon == pytest.approx((np.abs(sums) >= abs((np.sign(d) * ranks).sum()) - 1e-9).mean())
+    assert (found.better, found.worse) == (sum(s < 0 for s in steps), sum(s > 0 for s in steps))
+
+
+def test_the_signed_rank_test_without_ties_is_scipys():
+    random = np.random.default_rng(0)
+    d = random.normal(0.1, 1, size=20)
+    assert paired(d, np.zeros(20)).wilcoxon == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
+
+
+def test_rounding_in_float32_is_no_difference():
+    found = paired([0.1, 0.2, 0.3], [0.1 + 1e-9, 0.2 - 1e-9, 0.3])
+    assert (found.better, found.worse, found.wilcoxon) == (0, 0, 1.0)
+
+
 def test_equal_costs_are_no_difference():
     found = paired([0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
     assert (found.difference, found.wilcoxon, found.permutation, found.effect) == (0.0, 1.0, 1.0, 0.0)
@@ -55,6 +80,7 @@ def test_what_diverged_is_worse_than_anything():
     assert (found.worse, found.effect) == (8, 1.0)
     assert found.wilcoxon < 0.01
     assert math.isnan(found.difference)
+    assert math.isnan(found.permutation)
 
 
 def test_rank_biserial_of_a_worked_example():
