@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import msgspec
@@ -10,7 +11,7 @@ import torch
 from symloss.config import SearchConfig, TaskSettings
 from symloss.errors import ConfigError, TaskError
 from symloss.grammar import Grammar, load_grammar
-from symloss.meta.lockstep import seeded_networks
+from symloss.meta.lockstep import seeded_model, seeded_networks
 from symloss.meta.plan import plan_for
 from symloss.meta.training import outputs_on
 from symloss.networks import Separate
@@ -20,6 +21,7 @@ from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
 from symloss.search.taylorglo import TaylorGLOSearch
 from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
+from symloss.tasks.loading import is_spec, source_digest
 
 DEFAULT_GRAMMARS = {
     Kind.MULTICLASS: "classification",
@@ -62,6 +64,27 @@ def check_metric(metric: Metric, task: Task, seed: int) -> None:
             f"metric '{metric.name}' is {cost} for an untrained network on the validation data, "
             "expected a finite number; correct the metric or choose another"
         )
+
+
+def digest_of(settings: TaskSettings, task: Task) -> str:
+    """A digest of what a task is: its data, its networks, and the files of a user's task and metric.
+
+    It tells whether work that was begun may go on. What those files import is not part of it.
+    """
+    digest = hashlib.sha256()
+    for split in (task.train, task.valid, task.test):
+        for tensor in (split.x, split.y):
+            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+            digest.update(tensor.cpu().numpy().tobytes())
+    model = seeded_model(task.make_model, 0)
+    digest.update(repr(model).encode())
+    for name, value in model.state_dict().items():
+        digest.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        digest.update(value.cpu().numpy().tobytes())
+    augmented = task.augment.name if task.augment is not None else None
+    code = [source_digest(spec) for spec in (settings.task, settings.metric or task.metric) if is_spec(spec)]
+    digest.update(repr((task.kind.value, task.num_outputs, task.metric, augmented, code)).encode())
+    return digest.hexdigest()
 
 
 def device_of(name: str) -> torch.device:

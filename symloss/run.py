@@ -15,13 +15,22 @@ from symloss.archive.holding import held
 from symloss.config import SearchConfig
 from symloss.errors import RunError, SymlossError
 from symloss.grammar import Grammar, parse_grammar
-from symloss.making import check_metric, device_of, grammar_of, make_search, metric_of, settled, task_of
+from symloss.making import (
+    check_metric,
+    device_of,
+    digest_of,
+    grammar_of,
+    make_search,
+    metric_of,
+    settled,
+    task_of,
+)
 from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import plan_for
 from symloss.records import Candidate, Confirmation, Status, ranked
-from symloss.run_record import config_of, run_record
+from symloss.run_record import check_task, config_of, run_record
 from symloss.tasks import Task
 from symloss.watching import Progress, Unwatched, Watcher
 
@@ -245,7 +254,9 @@ def start(
     check_metric(run.metric, task, config.seed)
     if out is None:
         return run.run()
-    run.folder = RunFolder.create(out, run_record(config, task, grammar, given), grammar.text)
+    run.folder = RunFolder.create(
+        out, run_record(config, task, digest_of(config, task), grammar, given), grammar.text
+    )
     with held(out):
         return run.run()
 
@@ -267,6 +278,7 @@ def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> O
             "start it anew there, with a task from a file if it is to be resumable"
         )
     task = task_of(config)
+    check_task(folder, digest_of(config, task))
     grammar = parse_grammar(folder.grammar_text(), str(path / "grammar.grammar"))
     run = SearchRun(config, task, grammar, folder, watcher, stop)
     state = folder.state()

@@ -17,10 +17,13 @@ from symloss.grammar import Grammar
 from symloss.tasks import Task
 
 
-def run_record(config: SearchConfig, task: Task, grammar: Grammar, given: bool = False) -> dict[str, Any]:
+def run_record(
+    config: SearchConfig, task: Task, digest: str, grammar: Grammar, given: bool = False
+) -> dict[str, Any]:
     """What `run.json` says about a search: its resolved configuration and what it ran on.
 
-    given: the task was handed over as a value, so the configuration does not say how to make it.
+    digest: of the task, see `making.digest_of`. given: the task was handed over as a value, so the
+    configuration does not say how to make it.
     """
     libraries = ("torch", "numpy", "sympy", "deap")
     return {
@@ -38,10 +41,20 @@ def run_record(config: SearchConfig, task: Task, grammar: Grammar, given: bool =
             "notes": list(task.notes),
             "samples": [len(task.train), len(task.valid), len(task.test)],
             "given": given,
+            "digest": digest,
         },
         "grammar": {"name": grammar.name, "digest": grammar.digest},
         "config": to_settings(config),
     }
+
+
+def check_task(folder: RunFolder, digest: str) -> None:
+    """Raise RunError if a task is not the one that a saved run was on."""
+    if folder.record()["task"].get("digest") != digest:
+        raise RunError(
+            f"the data, the networks or the metric are others now than when the search in '{folder.path}' "
+            "began; choose another --out, or bring them back"
+        )
 
 
 def config_of(folder: RunFolder) -> SearchConfig:

@@ -25,9 +25,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Choice:
-    """The best setting of a loss, its mean validation cost (inf if all diverged), and how many were tried.
+    """The best setting of a loss, its mean validation cost, and how many were tried.
 
-    per_seed: validation costs at that setting.
+    cost: inf if a network diverged even there. per_seed: validation costs at that setting; None for those.
     """
 
     setting: Setting
@@ -37,16 +37,24 @@ class Choice:
 
 
 def choose(contestant: Contestant, budget: Budget, costs: Costs) -> Choice:
-    """The setting with the lowest mean validation cost; of equal ones the first, and the smaller rate."""
-    tried: list[tuple[float, int, float, Setting, tuple[float | None, ...]]] = []
+    """The setting at which the fewest networks diverge, and of these the one with the lowest mean cost.
+
+    Costs are those on validation data. Of equal ones the first is taken, and the smaller rate.
+    """
+    tried: list[tuple[Setting, tuple[float | None, ...]]] = []
     for version in contestant.versions:
         for decay in budget.weight_decays:
             for rate, networks in _tried(version, decay, budget, costs).items():
                 own = tuple(network.valid for network in networks)
-                setting = Setting(version, decay, rate)
-                tried.append((mean_cost(own), len(tried), rate, setting, own))
-    cost, _, _, setting, own = min(tried, key=lambda found: (found[0], found[1]))
-    return Choice(setting, cost, len(tried), own)
+                tried.append((Setting(version, decay, rate), own))
+    setting, own = min(tried, key=lambda found: _quality(found[1]))
+    return Choice(setting, mean_cost(own), len(tried), own)
+
+
+def _quality(costs: Sequence[float | None]) -> tuple[int, float]:
+    """Less is better: how many diverged, then the mean of the others."""
+    known = [cost for cost in costs if cost is not None]
+    return len(costs) - len(known), sum(known) / len(known) if known else math.inf
 
 
 def _tried(version: Version, decay: float, budget: Budget, costs: Costs) -> dict[float, Sequence[Trained]]:

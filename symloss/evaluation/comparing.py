@@ -54,7 +54,7 @@ def _evaluated(
                 subject.training, network=own.network, models_at_once=own.models_at_once
             ),
         )
-        for subject, own in zip(subjects, folder.record.groupings, strict=True)
+        for subject, own in zip(subjects, folder.record.tasks, strict=True)
     ]
     works = [
         Work(number, subject, settings.budget, folder, say, tick) for number, subject in enumerate(subjects)

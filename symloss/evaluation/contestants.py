@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from symloss.losses.function import FunctionLoss, Loss
 from symloss.losses.published import Handcrafted
 from symloss.records import Kind
 from symloss.sources import LoadedLoss, load_loss
-from symloss.tasks.loading import call_user, is_spec, load_callable
+from symloss.tasks.loading import call_user, is_spec, load_callable, source_digest
 
 STANDARD = {
     Kind.MULTICLASS: "cross-entropy",
@@ -61,28 +60,28 @@ def contestants_for(
 ) -> list[Contestant]:
     """The losses of an evaluation on a task of some kind, first what is judged.
 
-    Raises ConfigError, or another SymlossError, for what cannot be found or is of another kind.
+    A loss that is named twice takes part once. Raises ConfigError, or another SymlossError, for what cannot
+    be found or is of another kind, and where one name stands for two losses.
     """
     judged = [
         contestant(source, kind, own_parameters, judged=True, name=name)
         for name, source in map(split_name, losses)
     ]
-    names = {own.name for own in judged}
     others = [
-        contestant(source, kind, own_parameters, judged=False, name=row)
-        for row, source in map(split_name, expanded(kind, against))
+        contestant(source, kind, own_parameters, judged=False, name=name)
+        for name, source in map(split_name, expanded(kind, against))
     ]
-    rivals = {own.name: own for own in others if own.name not in names}
-    if not rivals:
-        raise ConfigError(
-            f"there is nothing to compare {' and '.join(names)} with; name other losses with --against"
-        )
-    if len(names) < len(judged):
-        raise ConfigError(
-            f"two losses have one name among {', '.join(own.name for own in judged)}; "
-            "put another before one of them, as in mine=runs/first"
-        )
-    return [*judged, *rivals.values()]
+    found: dict[str, Contestant] = {}
+    for own in [*judged, *others]:
+        if found.setdefault(own.name, own).identity != own.identity:
+            raise ConfigError(
+                f"two losses are called '{own.name}'; name them apart, as in "
+                "mine=runs/first other=runs/second"
+            )
+    if all(own.judged for own in found.values()):
+        names = " and ".join(found)
+        raise ConfigError(f"there is nothing to compare {names} with; name other losses with --against")
+    return list(found.values())
 
 
 def expanded(kind: Kind, against: Sequence[str]) -> list[str]:
@@ -110,7 +109,7 @@ def contestant(
     """One loss, from any of the forms in which it can be given; `name` is what it is shown by."""
     if is_code(source):
         return Contestant(
-            name or source, (Version("", user_loss(source)),), None, judged, identity_of_code(source)
+            name or source, (Version("", user_loss(source)),), None, judged, source_digest(source)
         )
     found = load_loss(source, kind)
     if found.loss.kind is not kind:
@@ -137,12 +136,6 @@ def contestant(
 def is_code(source: str) -> bool:
     """Whether `source` names a user's function; an exported file has no function named behind it."""
     return is_spec(source) and ":" in source and not os.path.exists(source)
-
-
-def identity_of_code(source: str) -> str:
-    """A digest of the file that holds a user's loss; the name alone for an importable module."""
-    path = Path(source.rpartition(":")[0])
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else source
 
 
 def _settings_of(row: Handcrafted) -> list[Handcrafted]:

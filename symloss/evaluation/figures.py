@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from symloss.evaluation.results import TaskResult
@@ -16,32 +17,48 @@ if TYPE_CHECKING:
 
 def learning_curves(task: TaskResult) -> bytes:
     """Mean validation cost over training, a line for each loss, as SVG; equal results give equal bytes."""
+    with _plain_text():
+        return _as_svg(_curves(task))
+
+
+def _curves(task: TaskResult) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
-    for row in task.ranked():
-        axes.plot(task.steps, row.curve, label=row.name, linewidth=2.5 if row.judged else 1.2, marker=".")
+    rows = task.ranked()
+    lines = [
+        axes.plot(task.steps, row.curve, linewidth=2.5 if row.judged else 1.2, marker=".")[0] for row in rows
+    ]
     axes.set_xlabel("training steps")
     axes.set_ylabel(f"{task.metric} on validation data, mean")
     axes.set_title(f"{task.title}, {task.model}")
-    axes.legend(fontsize="small")
+    # Not by labels of the lines: those that begin with an underscore would be left out.
+    axes.legend(lines, [row.name for row in rows], fontsize="small")
     axes.grid(alpha=0.3)
-    return _as_svg(figure)
+    return figure
+
+
+def _plain_text() -> AbstractContextManager[None]:
+    """In which names are drawn as they are, whatever their signs, and equal figures have equal bytes."""
+    import matplotlib as mpl
+
+    return mpl.rc_context({"svg.hashsalt": "symloss", "text.usetex": False, "text.parse_math": False})
 
 
 def _as_svg(figure: Figure) -> bytes:
-    """The same bytes for the same figure; names are shown as they are, whatever signs are in them."""
-    import matplotlib as mpl
-
     target = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "symloss", "text.usetex": False, "text.parse_math": False}):
-        figure.savefig(target, format="svg", metadata={"Date": None})
+    figure.savefig(target, format="svg", metadata={"Date": None})
     return target.getvalue()
 
 
 def critical_differences(ranking: Ranking) -> bytes:
     """Demsar's diagram as SVG: average ranks on a line, best to the left; bars join what does not differ."""
+    with _plain_text():
+        return _as_svg(_diagram(ranking))
+
+
+def _diagram(ranking: Ranking) -> Figure:
     from matplotlib.figure import Figure
 
     count = len(ranking.names)
@@ -67,7 +84,7 @@ def critical_differences(ranking: Ranking) -> bytes:
     for level, (first, last) in enumerate(ranking.groups, start=1):
         ends = [ranking.ranks[first] - 0.05, ranking.ranks[last] + 0.05]
         axes.plot(ends, [-0.45 * level] * 2, color="black", linewidth=3, solid_capstyle="butt")
-    return _as_svg(figure)
+    return figure
 
 
 def _scale(axes: Axes, count: int) -> None:

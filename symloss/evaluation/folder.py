@@ -10,7 +10,7 @@ A line is there or not there, whatever ends the process; what is there is not tr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -31,24 +31,26 @@ from symloss.evaluation.training import Trained
 RECORD, TRIALS, TIMING = "evaluation.json", "trials.jsonl", "timing.json"
 
 
-class Grouping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the networks of a task are trained; measured once, when the evaluation starts."""
+class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the settings meant for one of the tasks when the evaluation began.
 
+    digest: of data, networks, and users' files for task and metrics. losses: by name, what tells each apart.
+    network, models_at_once: how networks are trained; measured once, since it decides the last bits.
+    """
+
+    digest: str
+    losses: dict[str, str]
+    device: str
     network: Literal["chain", "traced", "separate"]
     models_at_once: int
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The content of evaluation.json.
-
-    losses: for each task the losses by name, with a digest of what each is. data: a digest of each task's.
-    """
+    """The content of evaluation.json. tasks: in the order of those of the settings."""
 
     settings: EvaluationSettings
     versions: dict[str, str]
-    groupings: tuple[Grouping, ...]
-    losses: tuple[dict[str, str], ...] = ()
-    data: tuple[str, ...] = ()
+    tasks: tuple[Circumstances, ...]
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,14 +103,27 @@ class EvaluationFolder:
         if self.path is not None:
             append_lines(self.path / TRIALS, [Line(key, networks)])
 
-    def check_unchanged(self, record: Record) -> None:
-        """Raise RunError if the settings mean other losses or data now than when this evaluation began."""
-        pairs = zip(self.record.losses, record.losses, strict=True)
-        changed = [name for before, now in pairs for name in now if before.get(name) != now[name]]
-        what = f"'{changed[0]}' is another loss" if changed else "the data are others"
-        if changed or self.record.data != record.data:
+    def check_unchanged(
+        self, versions: dict[str, str], tasks: Sequence[tuple[str, dict[str, str], str]]
+    ) -> None:
+        """Raise RunError if the settings mean something else now than when this evaluation began.
+
+        tasks: digest, losses and device of each, as in `Circumstances`.
+        """
+        if len(self.record.tasks) != len(tasks):
+            raise RunError(f"'{self.path}/{RECORD}' is damaged: it has {len(self.record.tasks)} tasks")
+        changes = [f"{name} is {versions.get(name)}" for name in versions if versions != self.record.versions]
+        for before, (digest, losses, device) in zip(self.record.tasks, tasks, strict=True):
+            changes += [
+                f"'{name}' is another loss" for name in losses if before.losses.get(name) != losses[name]
+            ]
+            if before.digest != digest:
+                changes.append("the data, the networks or the metric are others")
+            if before.device != device:
+                changes.append(f"the device is {device} and not {before.device}")
+        if changes:
             raise RunError(
-                f"{what} now than when the evaluation in '{self.path}' began; choose another --out"
+                f"{changes[0]} now, since the evaluation in '{self.path}' began; choose another --out"
             )
 
     def timing(self, number: int, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import msgspec
-
 from symloss import __version__
 from symloss.archive.holding import held
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError
 from symloss.evaluation.contestants import Contestant, contestants_for
-from symloss.evaluation.folder import EvaluationFolder, Grouping, Record, same_settings
+from symloss.evaluation.folder import Circumstances, EvaluationFolder, Record, same_settings
 from symloss.evaluation.settings import Budget, EvaluationSettings
-from symloss.making import check_metric, metric_of, task_of
+from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
+from symloss.tasks.loading import is_spec, source_digest
 
 
 @dataclass(frozen=True)
@@ -65,34 +63,30 @@ def folder_for(
     settings: EvaluationSettings, subjects: Sequence[Subject], out: Path | None
 ) -> Iterator[EvaluationFolder]:
     """Where trials are kept, held meanwhile: the folder of an evaluation of these settings, or a new one."""
-    record = Record(
-        settings,
-        {"symloss": __version__, "torch": version("torch")},
-        (),
-        tuple({own.name: own.identity for own in subject.contestants} for subject in subjects),
-        tuple(digest_of(subject.task) for subject in subjects),
-    )
+    versions = {"symloss": __version__, "torch": version("torch")}
+    found = [_found(settings, *pair) for pair in zip(settings.tasks, subjects, strict=True)]
     if out is not None and same_settings(out, settings):
         with held(out):
             folder = EvaluationFolder.open(out)
-            folder.check_unchanged(record)
+            folder.check_unchanged(versions, found)
             yield folder
         return
     plans = [plan_for(subject.task, subject.training) for subject in subjects]
-    groupings = tuple(Grouping(plan.name, plan.at_once) for plan in plans)
-    folder = EvaluationFolder.create(out, msgspec.structs.replace(record, groupings=groupings))
+    tasks = tuple(
+        Circumstances(*own, plan.name, plan.at_once) for own, plan in zip(found, plans, strict=True)
+    )
+    folder = EvaluationFolder.create(out, Record(settings, versions, tasks))
     with held(out) if out is not None else nullcontext():
         yield folder
 
 
-def digest_of(task: Task) -> str:
-    """A digest of all data of a task, which tells whether they are still the same."""
-    digest = hashlib.sha256()
-    for split in (task.train, task.valid, task.test):
-        for tensor in (split.x, split.y):
-            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.cpu().numpy().tobytes())
-    return digest.hexdigest()
+def _found(
+    settings: EvaluationSettings, own: TaskSettings, subject: Subject
+) -> tuple[str, dict[str, str], str]:
+    """Digest, losses and device of a task: see `Circumstances`."""
+    code = [source_digest(metric) for metric in settings.metrics if is_spec(metric)]
+    losses = {contestant.name: contestant.identity for contestant in subject.contestants}
+    return " ".join([digest_of(own, subject.task), *code]), losses, str(subject.task.train.x.device)
 
 
 def title(settings: TaskSettings, task: Task) -> str:

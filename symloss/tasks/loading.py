@@ -70,6 +70,22 @@ def call_user(function: Callable[..., Any], label: str, advice: str, *arguments:
         raise TaskError(f"{label} failed at {place}: {_in_words(error)}; {advice}") from error
 
 
+def source_digest(spec: str) -> str:
+    """A digest of the file that holds what `spec` names, in either form; '' where there is no such file.
+
+    What that file imports is not part of it.
+    """
+    source = spec.rpartition(":")[0]
+    path = Path(source).expanduser()
+    if not path.is_file():
+        try:
+            found = importlib.util.find_spec(source)
+        except (ImportError, ValueError):
+            return ""
+        path = Path(found.origin) if found is not None and found.origin else path
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 def _module_in_file(source: str, label: str) -> ModuleType:
     path = Path(source).expanduser().resolve()
     if not path.is_file():

@@ -151,3 +151,29 @@ def test_a_finished_run_is_not_touched(whole):
     with pytest.raises(RunError, match="is finished; look at it with: symloss show"):
         resume(whole)
     assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_a_run_does_not_go_on_with_another_task(tmp_path):
+    """A user's files may have changed since; the record knows a digest of data, networks and metric."""
+    task = tmp_path / "mine.py"
+    text = TASK.format(shift=0)
+    task.write_text(text)
+    settings = {"task": f"{task}:make", "model": None, "grammar": "regression"}
+    start(resolve(SETTINGS, settings), tmp_path / "run", stop=stop_after(1))
+    before = (tmp_path / "run" / "candidates.jsonl").read_bytes()
+    task.write_text(TASK.format(shift=1))
+    with pytest.raises(RunError, match="the data, the networks or the metric are others now"):
+        resume(tmp_path / "run")
+    assert (tmp_path / "run" / "candidates.jsonl").read_bytes() == before
+    task.write_text(text)
+    assert resume(tmp_path / "run").complete
+
+
+TASK = """
+import symloss
+
+def make():
+    import numpy as np
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    return symloss.task_from_arrays(x, x.sum(1) + {shift}, model="linear")
+"""

@@ -15,6 +15,7 @@ from symloss.errors import SymlossError
 from symloss.evaluation.choosing import choose
 from symloss.evaluation.comparing import evaluate, score
 from symloss.evaluation.contestants import Contestant, Version, contestants_for
+from symloss.evaluation.figures import learning_curves
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.evaluation.tables import as_latex, as_markdown
@@ -150,6 +151,20 @@ def test_a_diverged_setting_is_never_chosen():
     assert choose(only, BUDGET, costs).setting.learning_rate <= 0.05
 
 
+def test_the_setting_at_which_the_fewest_networks_diverge_is_chosen():
+    def costs(version, decay, rates):
+        return [
+            [Trained(0.1), Trained(None)] if rate > 0.05 else [Trained(0.5), Trained(0.7)] for rate in rates
+        ]
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    choice = choose(only, replace_struct(BUDGET, widen=0), costs)
+    assert choice.setting.learning_rate <= 0.05
+    assert choice.cost == pytest.approx(0.6)
+    high = choose(only, replace_struct(BUDGET, widen=0, learning_rates=(0.1, 0.2)), costs)
+    assert (high.cost, high.per_seed) == (float("inf"), (0.1, None))
+
+
 def test_looks_on_the_way_end_with_the_last_step():
     assert steps_looked_at(10, 3) == [3, 7, 10]
     assert steps_looked_at(2, 10) == [1, 2]
@@ -265,8 +280,15 @@ def test_a_loss_can_be_given_a_name():
         Kind.MULTICLASS, ["ours = -(y * log(p))"], ["focal(gamma=1)", "theirs=brier"], False
     )
     assert [own.name for own in found] == ["ours", "focal(gamma=1)", "theirs"]
-    with pytest.raises(SymlossError, match="one name"):
+    with pytest.raises(SymlossError, match="two losses are called 'x'"):
         contestants_for(Kind.MULTICLASS, ["x=brier", "x=focal"], ["cross-entropy"], False)
+
+
+def test_a_loss_that_is_named_twice_takes_part_once():
+    found = contestants_for(Kind.MULTICLASS, ["brier", "brier"], ["cross-entropy", "brier"], False)
+    assert [(own.name, own.judged) for own in found] == [("brier", True), ("cross-entropy", False)]
+    with pytest.raises(SymlossError, match="nothing to compare brier with"):
+        contestants_for(Kind.MULTICLASS, ["brier"], ["brier"], False)
 
 
 def test_an_evaluation_does_not_go_on_under_a_name_that_means_another_loss(tmp_path, monkeypatch):
@@ -288,8 +310,25 @@ def test_an_evaluation_does_not_go_on_with_other_data(tmp_path):
     wanted = settings("brier", against=("cross-entropy",), tasks=(task,))
     evaluate(wanted, tmp_path / "out")
     table.write_text("a,b,kind\n" + "\n".join(rows[::-1]))
-    with pytest.raises(SymlossError, match="data are others now"):
+    with pytest.raises(SymlossError, match="the data, the networks or the metric are others now"):
         evaluate(wanted, tmp_path / "out")
+
+
+def test_an_evaluation_does_not_go_on_with_other_versions(tmp_path, monkeypatch):
+    wanted = settings("brier", against=("cross-entropy",))
+    evaluate(wanted, tmp_path / "out")
+    monkeypatch.setattr("symloss.evaluation.subject.__version__", "9.9")
+    with pytest.raises(SymlossError, match=r"symloss is 9\.9 now"):
+        evaluate(wanted, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["_hidden", "$x^2$", "a<b"])
+def test_a_figure_shows_any_name_as_it_is(found, name):
+    (task,) = found.tasks
+    drawn = learning_curves(replace(task, rows=(replace(task.rows[0], name=name), *task.rows[1:])))
+    assert drawn == learning_curves(replace(task, rows=(replace(task.rows[0], name=name), *task.rows[1:])))
+    # Text is drawn as shapes; the comment beside them says which.
+    assert f"<!-- {name.replace('<', '&lt;')} -->" in drawn.decode() or f"<!-- {name} -->" in drawn.decode()
 
 
 def test_every_loss_gets_a_time_that_is_no_result(found):
