@@ -77,9 +77,10 @@ class Verification:
 
 
 def _bound(error: float, tolerance: float) -> str:
-    """A power of ten that is larger, a hundredth of the tolerance at least: below, processors differ."""
-    least = math.log10(tolerance) - 2
-    return f"under 1e{math.floor(max(math.log10(error), least)) + 1 if error else round(least)}"
+    """A power of ten that is larger, a tenth of the tolerance at least: below, processors differ."""
+    least = round(math.log10(tolerance)) - 1
+    own = math.floor(math.log10(error)) + 1 if error else least
+    return f"under 1e{max(own, least)}"
 
 
 @dataclass(frozen=True)
