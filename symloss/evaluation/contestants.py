@@ -85,10 +85,10 @@ def contestants_for(
 
 
 def expanded(kind: Kind, against: Sequence[str]) -> list[str]:
-    """The names that `against` stands for."""
+    """The names that `against` stands for: "all" is every published loss that is no multiple of another."""
     if not against:
         return [STANDARD[kind]]
-    every = [row.name for row in CATALOGUE.values() if kind in row.kinds]
+    every = [row.name for row in CATALOGUE.values() if kind in row.kinds and not row.twin]
     return [name for given in against for name in (every if given == "all" else [given])]
 
 

@@ -109,6 +109,17 @@ _ROWS = [
         "y * pow(p, -1) - ln(p)",
         "Gonzalez and Miikkulainen 2020, arXiv 1905.11528; 1/p is limited to 1e7",
     ),
+    Handcrafted(
+        "cse-autoloss-a",
+        _CLASSES,
+        formulas.cse_autoloss_a,
+        "Liu et al. 2021, arXiv 2102.04700, classification branch of CSE-AutoLoss-A, for an overlap (IoU) of "
+        "{iou} of predicted and true box; for boxes of their own, weigh each sample's cross-entropy by "
+        "1 + sin(IoU)",
+        (Parameter("iou", 1.0, at_least=0, at_most=1),),
+        ({"iou": 1.0},),
+        twin="cross-entropy",
+    ),
     Handcrafted("mse", _VALUES, "square(p - y)", "standard"),
     Handcrafted("mae", _VALUES, "abs(p - y)", "standard"),
     Handcrafted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 from symloss.losses.published import number_text as n
@@ -76,6 +77,11 @@ def poly_1(epsilon: Decimal) -> str:
         return CROSS_ENTROPY
     term = "(1 - p)" if epsilon == 1 else f"{n(epsilon)} * (1 - p)"
     return f"y * ({term} - ln(p))"
+
+
+def cse_autoloss_a(iou: Decimal) -> str:
+    """-(1 + sin(IoU)) ln p of the true class: cross-entropy that counts more for boxes that fit."""
+    return CROSS_ENTROPY if iou == 0 else f"-({n(1 + math.sin(iou))} * (y * ln(p)))"
 
 
 def huber(delta: Decimal) -> str:

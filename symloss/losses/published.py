@@ -62,6 +62,8 @@ class Handcrafted:
     ranges:    the parameters.
     grid:      values to choose among on validation data, the defaults among them.
     chosen:    values that are not the defaults; see `with_parameters`.
+    twin:      another loss of which this is a multiple wherever samples carry nothing but their label; to
+               compare it too would tell nothing.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Handcrafted:
     ranges: tuple[Parameter, ...] = ()
     grid: tuple[Mapping[str, float], ...] = field(default=({},), hash=False)
     chosen: tuple[tuple[str, float], ...] = ()
+    twin: str = ""
 
     @property
     def parameters(self) -> Mapping[str, float]:

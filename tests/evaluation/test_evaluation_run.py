@@ -173,7 +173,7 @@ def test_looks_on_the_way_end_with_the_last_step():
 def test_own_parameters_are_choices_and_all_means_the_whole_catalogue():
     rivals = contestants_for(Kind.MULTICLASS, ["y * (1 - p)"], ["all"], own_parameters=True)
     names = {row.name for row in CATALOGUE.values() if Kind.MULTICLASS in row.kinds}
-    assert {own.name for own in rivals[1:]} == names
+    assert {own.name for own in rivals[1:]} == names - {"cse-autoloss-a"}  # a multiple of cross-entropy
     focal = next(own for own in rivals if own.name == "focal")
     assert len(focal.versions) == len(CATALOGUE["focal"].grid) > 1
     (fixed,) = contestants_for(Kind.MULTICLASS, ["brier"], ["focal(gamma=1)"], own_parameters=True)[1:]

@@ -36,7 +36,7 @@ def nearest(expression: Expr, sample: Sample, classes: int, most: int = 3) -> li
     own = gradients(expression, sample)
     found = []
     for row in CATALOGUE.values():
-        if sample.kind in row.kinds:
+        if sample.kind in row.kinds and not row.twin:
             other = gradients(bound(row.exact, classes), sample)
             found.append(Neighbour(row.name, *distance(own, other)))
     return sorted((n for n in found if not math.isnan(n.distance)), key=lambda n: n.distance)[:most]

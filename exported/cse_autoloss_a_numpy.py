@@ -1,0 +1,71 @@
+"""cse-autoloss-a: the mean of the sum over classes of
+
+    -(1.841 * (y * ln(p)))
+
+where p = softmax(outputs), y = 1 for the true class and 0 for the others.
+
+format: numpy
+kind: multiclass
+reduction: mean
+expression: -(1.8414709848078965 * (target * ln(prediction)))
+reference: Liu et al. 2021, arXiv 2102.04700, classification branch of CSE-AutoLoss-A, for an
+    overlap (IoU) of 1 of predicted and true box; for boxes of their own, weigh each sample's cross-
+    entropy by 1 + sin(IoU)
+symloss: 0.1.0
+verified: executed on its own at 137 points (ordinary, extreme, ties) and equal to symloss's
+    evaluation of this formula, worst relative errors float64: value under 1e-11, gradient under
+    1e-11
+"""
+
+import numpy as np
+
+
+def _prepared(outputs, target):
+    """Outputs and the target as probabilities, both (batch, classes)."""
+    outputs, target = np.asarray(outputs, dtype=float), np.asarray(target)
+    if not np.issubdtype(target.dtype, np.floating):
+        if target.size and not 0 <= target.min() <= target.max() < outputs.shape[-1]:
+            raise ValueError(f"class ids must lie between 0 and {outputs.shape[-1] - 1}")
+        target = target[..., None] == np.arange(outputs.shape[-1])
+    return outputs, target.astype(float)
+
+
+def _probabilities(outputs):
+    """The softmax of outputs, and its logarithm."""
+    shifted = outputs - outputs.max(axis=-1, keepdims=True)
+    powers = np.exp(shifted)
+    total = powers.sum(axis=-1, keepdims=True)
+    return powers / total, shifted - np.log(total)
+
+
+def _check(reduction):
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
+
+
+def loss(outputs, target, reduction="mean"):
+    """The loss of a batch, computed in float64.
+
+    outputs: (batch, classes), raw outputs of the network.
+    target:  (batch,) class ids, or (batch, classes) probabilities.
+    reduction: "mean" or "sum" of all values, or "none".
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    p, log_p = _probabilities(outputs)
+    values = -(1.8414709848078965 * (target * log_p))
+    values = values.sum(axis=-1)
+    return values if reduction == "none" else getattr(values, reduction)()
+
+
+def gradient(outputs, target, reduction="mean"):
+    """The derivative of `loss` by each element of `outputs`, in their shape.
+
+    For reduction "none" it is the derivative of each value on its own.
+    """
+    _check(reduction)
+    outputs, target = _prepared(outputs, target)
+    p, _ = _probabilities(outputs)
+    slopes = -(target * 1.8414709848078965)
+    gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
+    return gradient / len(gradient) if reduction == "mean" else gradient
