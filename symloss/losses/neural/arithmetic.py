@@ -50,7 +50,9 @@ ACTIVATIONS: dict[str, Activation] = {
 def split_weights(weights: Tensor, settings: NetworkSettings) -> list[Tensor]:
     """The three matrices (..., outputs, inputs) as views of flat weights (..., size)."""
     pieces = torch.split(weights, [rows * columns for rows, columns in settings.shapes], dim=-1)
-    return [piece.unflatten(-1, shape) for piece, shape in zip(pieces, settings.shapes, strict=True)]
+    return [
+        piece.view(*piece.shape[:-1], *shape) for piece, shape in zip(pieces, settings.shapes, strict=True)
+    ]
 
 
 def values(weights: Tensor, prediction: Tensor, target: Tensor, settings: NetworkSettings) -> Tensor:

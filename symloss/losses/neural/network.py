@@ -18,17 +18,17 @@ class LossNetwork(nn.Module):
 
         l(prediction, target) = out(W3 act(W2 act(W1 (target, prediction))))
 
-    is applied to each output alone, with shared weights, so it serves any number of outputs. For classes these
-    are averaged or summed, as the settings say; then the batch is averaged.
+    is applied to each output alone, with shared weights, so it serves any number of outputs. For classes
+    these are averaged or summed, as the settings say; then the batch is averaged.
 
     Shapes:  outputs (batch, classes) raw network outputs; labels (batch,) class ids or (batch, classes)
              probabilities (multiclass), (batch, outputs) values (binary, regression) -> a scalar.
     Args:    kind: how outputs enter: softmax and one-hot targets, sigmoid, or as they are.
              generator: draws the weights; torch's global one if there is none.
-    Weights: `weights`, one flat parameter (size,): W1 (hidden, 2), W2 (hidden, hidden), W3 (1, hidden), each
-             row by row. The first column of W1 belongs to the target.
-    Reference: Bechtle et al., "Meta learning via learned loss", arXiv 1906.05374; Raymond et al., "Meta-Learning
-             Adaptive Loss Functions", arXiv 2301.13247.
+    Weights: `weights`, one flat parameter (size,): W1 (hidden, 2), W2 (hidden, hidden), W3 (1, hidden),
+             each row by row. The first column of W1 belongs to the target.
+    Reference: Bechtle et al., "Meta learning via learned loss", arXiv 1906.05374; Raymond et al.,
+             "Meta-Learning Adaptive Loss Functions", arXiv 2301.13247.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LossNetwork(nn.Module):
     def of(
         cls, weights: Sequence[float] | Tensor, kind: Kind | str, settings: NetworkSettings
     ) -> LossNetwork:
-        """The network with these weights, (settings.size,), in their own precision if they are a tensor."""
+        """The network with these weights (settings.size,), in their precision if they are a tensor."""
         made = cls(kind, settings, torch.Generator())
         given = weights if isinstance(weights, Tensor) else torch.tensor(list(weights), dtype=torch.float32)
         if given.shape != (settings.size,):
@@ -57,8 +57,8 @@ class LossNetwork(nn.Module):
     def per_element(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The loss of each element, before any reduction: (..., batch, outputs), the shape of `prediction`.
 
-        prediction: probabilities by softmax or sigmoid, or raw values for regression. target: one-hot, 0 and 1,
-        or values; of the same shape. For numbers without such a shape, use (n, 1).
+        prediction: probabilities by softmax or sigmoid, or raw values for regression. target: one-hot, 0
+        and 1, or values; of the same shape. For numbers without such a shape, use (n, 1).
         """
         return values(self._as(prediction), prediction, target, self.settings)
 

@@ -1,4 +1,4 @@
-"""The settings of a loss network, and the two that the papers use. Without torch: they are read from files."""
+"""The settings of a loss network, and the two that the papers use. No torch: they are read from files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 
 class NetworkSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A loss network: from a pair (target, prediction) through two hidden layers to one number, without biases.
+    """A loss network: from (target, prediction) through two hidden layers to one number, without biases.
 
     hidden:     width of both hidden layers. The papers of AdaLFL do not agree on it: 40 or 50.
     between:    activation of the hidden layers. output: activation of the result.
