@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from symloss.losses.neural.arithmetic import values_and_slopes
-from symloss.losses.neural.network import initial_weights
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
 from symloss.workers import one_thread
@@ -23,9 +22,9 @@ FLOOR = 0.005
 def usual_weights(kind: Kind, num_outputs: int, settings: NetworkSettings, seed: int = 0) -> Tensor:
     """Flat weights (size,) with which a smooth loss network pushes nearly as the usual loss does.
 
-    They are fitted to its slopes in about a second, for values from -3 to 3, and for probabilities from 0 to 1,
-    with slopes no steeper than at 0.005. For binary tasks the fit stays coarse: without biases the loss of a
-    target 0 cannot be steep where the prediction is 1.
+    They are fitted to its slopes in about a second, for values from -3 to 3, and for probabilities from 0
+    to 1, with slopes no steeper than at 0.005. For binary tasks the fit stays coarse: without biases
+    the loss of a target 0 cannot be steep where the prediction is 1.
     Raises: ValueError for a network without the smooth leaky ReLU.
     """
     if (settings.between, settings.output) != ("smooth-leaky-relu", "smooth-leaky-relu"):
