@@ -1,0 +1,1 @@
+"""Losses learned as networks, from start to end: where training, remembering and resuming meet."""
