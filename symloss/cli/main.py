@@ -12,6 +12,7 @@ from symloss.errors import SymlossError, did_you_mean
 
 COMMANDS = {
     "search": "Search for a loss function.",
+    "distill": "Fit formulas to a loss: from a network to a formula.",
     "resume": "Go on with an interrupted search or evaluation.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
@@ -21,6 +22,7 @@ COMMANDS = {
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
     "gallery": "Write the losses of the catalogue in every language.",
+    "doctor": "Say what is installed, and what to type if something is missing.",
     "data": "Fetch published data sets, or list them.",
     "import": "Read an exported file back into a formula.",
 }
