@@ -123,7 +123,7 @@ def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:
     """The searcher of a configuration. Raises ConfigError if it has seeds and does not use them."""
     if config.seeds and config.method in ("taylorglo", "random"):
         raise ConfigError(
-            f"method '{config.method}' does not start from seeds; use evomal, gp-lfl or given, or leave them out"
+            f"method '{config.method}' does not start from seeds; leave them out, or use evomal or given"
         )
     if config.method == "taylorglo":
         classes = {Kind.MULTICLASS: task.num_outputs, Kind.BINARY: 2, Kind.REGRESSION: None}[task.kind]

@@ -105,7 +105,7 @@ def sow(seeds: list[Expr], grammar: Grammar, population: int) -> Sown:
     found = sown(grammar, seeds)
     if not found:
         raise ExpressionError(
-            f"grammar '{grammar.name}' can derive none of the {len(seeds)} seeds; choose another --grammar, or "
-            "tune and train them as they are with --method given"
+            f"grammar '{grammar.name}' can derive none of the {len(seeds)} seeds; choose another "
+            "--grammar, or tune and train them as they are with --method given"
         )
     return Sown(tuple(found[:population]), len(seeds) - len(found), max(0, len(found) - population))

@@ -46,7 +46,7 @@ TRIES = 4
 """How often constants of one structure are fitted, each time from another start."""
 
 STARTS = 48
-"""Random constants of which the best is such a start; looking at them all costs about as much as a few steps."""
+"""Random constants of which the best is such a start; looking at them all costs little, in one go."""
 
 STEPS = 12
 """Evaluations of each of these fits."""
@@ -103,7 +103,7 @@ def fit_formulas(
     samples: Samples,
     grammar: Grammar,
     kind: Kind,
-    settings: FitSettings = FitSettings(),  # noqa: B008 -- it is frozen
+    settings: FitSettings = FitSettings(),
     tick: Callable[[str], None] = lambda line: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Front:

@@ -57,7 +57,7 @@ def _changed(expr: Expr) -> Iterator[Expr]:
             yield Call(expr.operator, (*expr.arguments[:place], changed, *expr.arguments[place + 1 :]))
 
 
-def _respelled(node: Call) -> Iterator[Expr]:
+def _respelled(node: Call) -> Iterator[Expr]:  # noqa: PLR0912 -- one for each identity
     """Other ways to write a node of the same value."""
     a, *rest = node.arguments
     match node.operator:
