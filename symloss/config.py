@@ -64,14 +64,17 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
 
     grammar:     name of a shipped grammar or a path; None is the one for the task's kind.
     method:      "evomal" (genetic programming with tuned constants), "gp-lfl" (the same without
-                 tuning), "taylorglo" (CMA-ES on the numbers of a polynomial), or "random".
+                 tuning), "taylorglo" (CMA-ES on the numbers of a polynomial), "random", or "given" (the
+                 seeds are tuned and trained, and nothing is searched).
+    seeds:       formulas with which genetic programming starts, as far as the grammar can derive them.
     population, generations: formulas per generation, and how many generations.
     time_budget: seconds after which no new generation is started. With it, how far a search comes
                  depends on the machine; without it the same seed gives the same candidates.
     """
 
     grammar: str | None = None
-    method: Literal["evomal", "gp-lfl", "taylorglo", "random"] = "evomal"
+    method: Literal["evomal", "gp-lfl", "taylorglo", "random", "given"] = "evomal"
+    seeds: tuple[str, ...] = ()
     population: Count = 24
     generations: Count = 10
     time_budget: Positive | None = None

@@ -17,8 +17,10 @@ from symloss.meta.training import outputs_on
 from symloss.networks import Separate
 from symloss.records import Kind
 from symloss.search.genetic import GeneticSearch
+from symloss.search.given import GivenSearch
 from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
+from symloss.search.seeding import seeds_from, sown
 from symloss.search.taylorglo import TaylorGLOSearch
 from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
 from symloss.tasks.loading import is_spec, source_digest
@@ -118,13 +120,21 @@ def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
 
 
 def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:
-    """The searcher of a configuration."""
+    """The searcher of a configuration. Raises ConfigError if it has seeds and does not use them."""
+    if config.seeds and config.method in ("taylorglo", "random"):
+        raise ConfigError(
+            f"method '{config.method}' does not start from seeds; leave them out, or use evomal or given"
+        )
     if config.method == "taylorglo":
         classes = {Kind.MULTICLASS: task.num_outputs, Kind.BINARY: 2, Kind.REGRESSION: None}[task.kind]
         return TaylorGLOSearch(config.population, config.taylorglo, config.seed, classes)
     if config.method == "random":
         return RandomSearch(grammar, config.population, config.seed)
-    return GeneticSearch(grammar, config.population, config.genetic, config.seed)
+    seeds = seeds_from(config.seeds)
+    if config.method == "given":
+        return GivenSearch(seeds)
+    derivable = sown(grammar, seeds)
+    return GeneticSearch(grammar, config.population, config.genetic, config.seed, derivable)
 
 
 def settled(config: SearchConfig, task: Task) -> SearchConfig:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -241,10 +241,12 @@ def start(
     task: Task | None = None,
     watcher: Watcher | None = None,
     stop: Callable[[], bool] = lambda: False,
+    facts: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Run a new search. With `out`, its record is kept in that folder, which must be new or empty.
 
-    task: search on this task instead of the one that the configuration names.
+    task: search on this task instead of the one that the configuration names. facts: what else the record
+    is to hold.
     """
     given = task is not None
     task = task.to(device_of(config.device)) if task is not None else task_of(config)
@@ -254,9 +256,8 @@ def start(
     check_metric(run.metric, task, config.seed)
     if out is None:
         return run.run()
-    run.folder = RunFolder.create(
-        out, run_record(config, task, digest_of(config, task), grammar, given), grammar.text
-    )
+    record = run_record(config, task, digest_of(config, task), grammar, given)
+    run.folder = RunFolder.create(out, {**record, **(facts or {})}, grammar.text)
     with held(out):
         return run.run()
 

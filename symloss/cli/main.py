@@ -14,6 +14,8 @@ COMMANDS = {
     "search": "Search for a loss function.",
     "train-loss": "Learn a loss that is a network (ML3, AdaLFL).",
     "resume": "Go on with an interrupted search, evaluation or learned loss.",
+    "distill": "Fit formulas to a loss: from a network to a formula.",
+    "resume": "Go on with an interrupted search or evaluation.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
     "evaluate": "Compare losses under one budget.",
@@ -22,6 +24,7 @@ COMMANDS = {
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
     "gallery": "Write the losses of the catalogue in every language.",
+    "doctor": "Say what is installed, and what to type if something is missing.",
     "data": "Fetch published data sets, or list them.",
     "import": "Read an exported file back into a formula.",
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from symloss.cli.tasks import task_options
+
+if TYPE_CHECKING:
+    from symloss.config import SearchConfig
 
 
 @click.command("search")
@@ -15,7 +18,16 @@ from symloss.cli.tasks import task_options
 @click.option(
     "--grammar", metavar="NAME|FILE", help="Which formulas may be proposed.  [default: by kind of task]"
 )
-@click.option("--method", metavar="NAME", help="evomal, gp-lfl, taylorglo or random.  [default: evomal]")
+@click.option(
+    "--method", metavar="NAME", help="evomal, gp-lfl, taylorglo, random or given.  [default: evomal]"
+)
+@click.option(
+    "--seeds",
+    "seeds_from",
+    metavar="FILE|RUN|catalogue",
+    help="Start from formulas: one a line in a text file, those of a run or of a PySR hall of fame (.csv), "
+    "or the published losses.",
+)
 @click.option("--population", type=int, metavar="N", help="Formulas per generation.")
 @click.option("--generations", type=int, metavar="N", help="How many generations.")
 @click.option("--time-budget", type=float, metavar="SECONDS", help="Start no new generation after this time.")
@@ -40,7 +52,13 @@ from symloss.cli.tasks import task_options
     metavar="DIR",
     help="Run folder; must be new or empty.  [default: runs/TASK-N]",
 )
-def command(config_file: Path | None, assignments: tuple[str, ...], out: Path | None, **options: Any) -> None:
+def command(
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    seeds_from: str | None,
+    out: Path | None,
+    **options: Any,
+) -> None:
     """Search for a loss function.
 
     Formulas are proposed by genetic programming from a grammar, their constants tuned through training,
@@ -51,11 +69,29 @@ def command(config_file: Path | None, assignments: tuple[str, ...], out: Path | 
     given = {name: value for name, value in options.items() if value is not None}
     layers = [read_config(config_file)] if config_file else []
     config = resolve(*layers, parse_assignments(assignments), given)
+    if seeds_from is not None:
+        config = _with_seeds(config, seeds_from)
     folder = out or _next_folder(config.task)
 
     from symloss.cli.sitting import search_and_report
 
     search_and_report(config, folder)
+
+
+def _with_seeds(config: SearchConfig, source: str) -> SearchConfig:
+    """The configuration with the formulas themselves, so that the run's record says all there is to know."""
+    from msgspec.structs import replace
+
+    from symloss.making import grammar_of, task_of
+    from symloss.seeds import load_seeds, sow, texts_of
+
+    task = task_of(config)
+    seeds = load_seeds(source, task.kind, task.num_outputs)
+    if config.method not in ("evomal", "gp-lfl"):
+        return replace(config, seeds=texts_of(seeds), population=len(seeds), generations=1)
+    found = sow(seeds, grammar_of(config, task.kind), config.population)
+    click.echo(found.sentence)
+    return replace(config, seeds=texts_of(found.used))
 
 
 def _next_folder(task: str) -> Path:

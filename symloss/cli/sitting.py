@@ -21,17 +21,18 @@ INTERRUPTED = 130
 """Exit status of a search that Ctrl-C stopped, as shells have it."""
 
 
-def search_and_report(config: SearchConfig, folder: Path) -> None:
+def search_andreport(config: SearchConfig, folder: Path) -> None:
     """Run a new search, showing its progress."""
-    _report(lambda watcher, stop: start(config, folder, watcher=watcher, stop=stop), folder)
+    report(lambda watcher, stop: start(config, folder, watcher=watcher, stop=stop), folder)
 
 
-def resume_and_report(folder: Path) -> None:
+def resume_andreport(folder: Path) -> None:
     """Go on with a search, showing its progress."""
-    _report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop), folder)
+    report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop), folder)
 
 
-def _report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) -> None:
+def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) -> None:
+    """Let a search run, showing its progress, and say how it ended."""
     console = Console()
     watcher = LiveTable(console) if console.is_terminal else PlainLines()
     try:

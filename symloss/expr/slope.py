@@ -163,3 +163,21 @@ def slope_and_mixed(
         slope = None if found is None else found.value
         mixed.append(None if found is None else found.slope)
     return slope, mixed[: len(constants)]
+
+
+def value_and_sensitivities(
+    expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constants: Sequence[Any], one: Any
+) -> tuple[Any, list[Any]]:
+    """The value, and its derivative with respect to each constant: one forward sweep for each.
+
+    constants: the target's values of them, in prefix order. Returns None for what is exactly zero.
+    """
+    duals = {name: Dual(value) for name, value in inputs.items()}
+    value: Any = None
+    sensitivities = []
+    for index in range(max(len(constants), 1)):
+        numbered = iter([Dual(number, one if i == index else None) for i, number in enumerate(constants)])
+        found = _dual(evaluate(expr, duals, DualVocabulary(vocabulary), lambda _, own=numbered: next(own)))  # type: ignore[misc]
+        value = found.value
+        sensitivities.append(found.slope)
+    return value, sensitivities[: len(constants)]

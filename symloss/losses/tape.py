@@ -18,7 +18,7 @@ from torch import Tensor
 
 from symloss.expr import Expr, constants_of, evaluate
 from symloss.expr.primitives import WORDS
-from symloss.expr.slope import slope_and_mixed, value_and_slope
+from symloss.expr.slope import slope_and_mixed, value_and_sensitivities, value_and_slope
 from symloss.losses.vocabulary import NUMPY_FUNCTIONS, TORCH_FUNCTIONS
 
 Array = np.ndarray[Any, Any]
@@ -214,6 +214,16 @@ def mixed_tape(expr: Expr) -> Tape:
         return [slope, *others]
 
     return _trace(expr, mixed)
+
+
+def sensitivity_tape(expr: Expr) -> Tape:
+    """The tape that computes the elementwise loss, and then its derivatives with respect to each constant."""
+
+    def sensitive(inputs: Mapping[str, Any], recorder: Any, constants: Sequence[Any]) -> list[Any]:
+        value, others = value_and_sensitivities(expr, inputs, recorder, constants, One())
+        return [value, *others]
+
+    return _trace(expr, sensitive)
 
 
 def _trace(

@@ -1,0 +1,111 @@
+"""Formulas to start from, by what a user calls them: a file, a run, a hall of fame, or the catalogue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from symloss.archive import RunFolder
+from symloss.errors import ExpressionError
+from symloss.expr import Expr, bound, guarded, inputs_of, parse_expression, print_expression
+from symloss.grammar import Grammar
+from symloss.records import Kind, ranked
+from symloss.search.seeding import sown
+
+MOST = 50
+"""Formulas that are taken from a run, the best ones."""
+
+MAX_BYTES = 2**22
+"""Largest file that is read."""
+
+
+def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
+    """The formulas that `source` stands for.
+
+    source: "catalogue", the published losses of the task's kind; a run folder, its best candidates; a
+            hall of fame of PySR (.csv); or a text file with one formula a line, where # begins a comment.
+    kind, classes: of the task that is to be searched on.
+    Raises a SymlossError that says what is wrong, and in which line.
+    """
+    if source == "catalogue":
+        from symloss.losses.catalogue import CATALOGUE
+
+        rows = [row for row in CATALOGUE.values() if kind in row.kinds]
+        found = [bound(row.expression, classes) for row in rows]
+    elif os.path.isdir(source):
+        candidates = ranked(RunFolder.open(Path(source)).candidates())[:MOST]
+        found = [candidate.loss.expression for candidate in candidates]
+    elif source.endswith(".csv"):
+        from symloss.distill.pysr_equations import read_hall_of_fame
+
+        found = [row.expression for row in read_hall_of_fame(Path(source))]
+    else:
+        found = _lines(Path(source))
+    usable = [
+        guarded(expr) for expr in found if {"prediction"} <= inputs_of(expr) <= {"prediction", "target"}
+    ]
+    if not usable:
+        raise ExpressionError(f"'{source}' holds no formula of the prediction to start from")
+    return list(dict.fromkeys(usable))
+
+
+def texts_of(seeds: Iterable[Expr]) -> tuple[str, ...]:
+    """Formulas as a configuration holds them."""
+    return tuple(print_expression(seed) for seed in seeds)
+
+
+def text_of(path: Path, what: str) -> str:
+    """The text of a file. Raises ExpressionError if it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ExpressionError(f"the {what} '{path}' is larger than {MAX_BYTES // 2**20} MiB")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ExpressionError(f"cannot read the {what} '{path}': {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ExpressionError(f"the {what} '{path}' is not a text in UTF-8") from None
+
+
+def _lines(path: Path) -> list[Expr]:
+    found = []
+    for number, line in enumerate(text_of(path, "file of formulas").splitlines(), start=1):
+        text = line.partition("#")[0].strip()
+        if not text:
+            continue
+        try:
+            found.append(parse_expression(text))
+        except ExpressionError as error:
+            reason = str(error).removeprefix("formula, line 1, ")
+            raise ExpressionError(f"{path}, line {number}: {reason}") from None
+    return found
+
+
+@dataclass(frozen=True)
+class Sown:
+    """What becomes of seeds. used: in the grammar's spelling. left_out: how many it cannot derive."""
+
+    used: tuple[Expr, ...]
+    left_out: int
+    too_many: int
+
+    @property
+    def sentence(self) -> str:
+        said = f"starting from {len(self.used)} seeds"
+        if self.left_out:
+            said += f"; {self.left_out} left out that the grammar cannot derive"
+        if self.too_many:
+            said += f"; {self.too_many} left out that exceed the population"
+        return said
+
+
+def sow(seeds: list[Expr], grammar: Grammar, population: int) -> Sown:
+    """The seeds with which a search can start. Raises ExpressionError if there are none."""
+    found = sown(grammar, seeds)
+    if not found:
+        raise ExpressionError(
+            f"grammar '{grammar.name}' can derive none of the {len(seeds)} seeds; choose another "
+            "--grammar, or tune and train them as they are with --method given"
+        )
+    return Sown(tuple(found[:population]), len(seeds) - len(found), max(0, len(found) - population))

@@ -1,0 +1,40 @@
+"""The loss that is to be distilled, by what a user calls it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from symloss.distill.sources import (
+    Teacher,
+    is_learned,
+    learned_teacher,
+    snapshot_at,
+    symbolic_teacher,
+    user_teacher,
+)
+from symloss.errors import ConfigError
+from symloss.records import Kind
+from symloss.sources import load_loss
+from symloss.tasks.loading import is_spec
+
+CLASSES = 10
+"""The number of classes that a formula with C in it is taken to have."""
+
+
+def teacher_of(source: str, kind: str | None = None, at: int | None = None) -> Teacher:
+    """The loss that `source` stands for; `kind` is needed for a function or a formula.
+
+    Raises a SymlossError that says what is missing.
+    """
+    if is_learned(source):
+        path = Path(source)
+        return learned_teacher(path, snapshot_at(path, at))
+    if at is not None:
+        raise ConfigError(f"--at chooses a moment of a learned loss, and '{source}' is none")
+    wanted = None if kind is None else Kind(kind)
+    if is_spec(source) and not Path(source).is_file():
+        if wanted is None:
+            raise ConfigError(f"a function needs its kind of task: --kind {', '.join(k.value for k in Kind)}")
+        return user_teacher(source, wanted)
+    found = load_loss(source, wanted)
+    return symbolic_teacher(found.loss, found.name, CLASSES)
