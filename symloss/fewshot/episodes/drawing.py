@@ -108,4 +108,4 @@ def fill(lines: Sequence[Line]) -> Picture:
     np.add.at(change, (row, column), np.where(y1 > y0, 1, -1))
     inside = change.cumsum(1)[:, :-1] != 0
     counts = inside.reshape(SIDE, FINE, SIDE, FINE).sum((1, 3))
-    return (counts * 255 // FINE**2).astype(np.uint8)
+    return np.asarray(counts * 255 // FINE**2, np.uint8)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
+from symloss.fewshot.episodes.assembling import plain_images
 from symloss.fewshot.episodes.classes import ClassEpisodes, check_sizes, in_halves
 from symloss.fewshot.episodes.episode import SPLITS, FewShotTask
 from symloss.fewshot.episodes.glyphs import load_glyphs
@@ -47,17 +48,12 @@ def glyphs(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
         check_sizes(plan.label, split, list(classes.values()), plan.ways, 2)
         names = [f"U+{code:04X} {chr(code)}" for code in classes]
         sources.append(plan.source(split, list(classes.values()), names, finish, in_halves))
-    return plan.task(sources, _glyph_notes(sources, strength), _plain_images(sources[0]))
+    return plan.task(
+        sources, _glyph_notes(sources, strength), functools.partial(plain_images, sources[0], None)
+    )
 
 
 def _glyph_notes(sources: list[ClassEpisodes], strength: str) -> tuple[str, ...]:
     found = [f"{len(source.classes)} characters to {source.split}" for source in sources]
     scripts = (f"{split}: {', '.join(s.name for s in SCRIPTS if s.split == split)}" for split in SPLITS)
     return (", ".join(found), *scripts, f"warps: {strength}")
-
-
-def _plain_images(source: ClassEpisodes) -> tuple[Tensor, Tensor]:
-    """All drawings of the training classes, without warps."""
-    images = [np.asarray(images) for images in source.classes]
-    labels = np.repeat(np.arange(len(images)), [len(part) for part in images])
-    return torch.from_numpy(np.concatenate(images)).float() / 255, torch.from_numpy(labels)

@@ -6,6 +6,8 @@ learned is judged.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -56,9 +58,8 @@ class FewShotTask:
     """What is learned from few examples: how large episodes are, and where they come from.
 
     train, valid, test: share no class, or, where there are no classes, no random numbers.
-    train_images: x (n, ...) float32 and y (n,) int64 class ids of all training classes, to train an encoder
-                  on before; None where there are no classes, or too many images for the memory.
-    notes:        what a person should know about the data, a sentence each.
+    notes:       what a person should know about the data, a sentence each.
+    load_images: reads `train_images`; None where there are none.
     """
 
     name: str
@@ -69,7 +70,16 @@ class FewShotTask:
     valid: EpisodeSource
     test: EpisodeSource
     notes: tuple[str, ...] = ()
-    train_images: tuple[Tensor, Tensor] | None = None
+    load_images: Callable[[], tuple[Tensor, Tensor]] | None = None
+
+    @functools.cached_property
+    def train_images(self) -> tuple[Tensor, Tensor] | None:
+        """All images of the training classes, to train an encoder on: x (n, ...) float32, y (n,) int64.
+
+        Normalised, but neither warped nor turned. They are read when first asked for, and need memory: 3.3 GB
+        for mini-ImageNet. None for regression and for a user's function, which have no such images.
+        """
+        return self.load_images() if self.load_images is not None else None
 
 
 def random_of(seed: int, split: str, index: int) -> np.random.Generator:

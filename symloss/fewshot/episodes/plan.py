@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import Tensor
 
 from symloss.errors import TaskError
@@ -40,7 +41,7 @@ class Plan:
         self, split: str, classes: Sequence[Images], names: Sequence[str], finish: Finish, choose: Choice
     ) -> ClassEpisodes:
         """Episodes of one split from its classes, of which there is at least one."""
-        shape = classes[0][[0]].shape[1:]
+        shape = classes[0][np.zeros(1, np.int64)].shape[1:]
         return ClassEpisodes(
             split, self.seed, self.ways, self.shots, self.queries, classes, names, shape, finish, choose
         )
@@ -49,10 +50,10 @@ class Plan:
         self,
         sources: Sequence[EpisodeSource],
         notes: tuple[str, ...] = (),
-        train_images: tuple[Tensor, Tensor] | None = None,
+        load_images: Callable[[], tuple[Tensor, Tensor]] | None = None,
     ) -> FewShotTask:
         """The task of the sources for training, validation and test."""
         train, valid, test = sources
         return FewShotTask(
-            self.name, self.ways, self.shots, self.queries, train, valid, test, notes, train_images
+            self.name, self.ways, self.shots, self.queries, train, valid, test, notes, load_images
         )
