@@ -20,6 +20,7 @@ COMMANDS = {
     "benchmark": "Run a suite of searches and evaluations.",
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
+    "fewshot": "Learn from many small tasks how to learn a new one from few examples.",
     "gallery": "Write the losses of the catalogue in every language.",
     "data": "Fetch published data sets, or list them.",
     "import": "Read an exported file back into a formula.",
