@@ -13,9 +13,8 @@ from symloss.errors import SymlossError, did_you_mean
 COMMANDS = {
     "search": "Search for a loss function.",
     "train-loss": "Learn a loss that is a network (ML3, AdaLFL).",
-    "resume": "Go on with an interrupted search, evaluation or learned loss.",
     "distill": "Fit formulas to a loss: from a network to a formula.",
-    "resume": "Go on with an interrupted search or evaluation.",
+    "resume": "Go on with what was interrupted: a search, an evaluation, a learned loss.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
     "evaluate": "Compare losses under one budget.",
@@ -23,6 +22,7 @@ COMMANDS = {
     "benchmark": "Run a suite of searches and evaluations.",
     "export": "Write a loss as standalone code or LaTeX.",
     "verify": "Check that exported files compute what they say.",
+    "fewshot": "Learn from many small tasks how to learn a new one from few examples.",
     "gallery": "Write the losses of the catalogue in every language.",
     "doctor": "Say what is installed, and what to type if something is missing.",
     "data": "Fetch published data sets, or list them.",

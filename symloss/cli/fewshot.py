@@ -1,0 +1,162 @@
+"""`symloss fewshot`: learn from many small tasks how to learn a new one from few examples."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symloss.cli.progress import progress
+
+if TYPE_CHECKING:
+    from symloss.fewshot.settings import Settings
+
+INTERRUPTED = 130
+
+
+class Group(click.Group):
+    """Finds `fewshot data` in a module of its own when it is there and called for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        here = importlib.util.find_spec("symloss.cli.fewshot_data") is not None
+        return ["train", "eval", *(["data"] if here else [])]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "data" and "data" in self.list_commands(ctx):
+            found = getattr(importlib.import_module("symloss.cli.fewshot_data"), "command")  # noqa: B009
+            assert isinstance(found, click.Command)
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group("fewshot", cls=Group)
+def command() -> None:
+    """Learn from many small tasks how to learn a new one from few examples."""
+
+
+@command.command("train")
+@click.option("--dataset", default="glyphs", metavar="NAME", help="Where tasks come from.  [default: glyphs]")
+@click.option("--data", type=click.Path(), metavar="DIR", help="Folder or file of the data set.")
+@click.option("--ways", type=int, default=5, metavar="N", help="Classes of a task.  [default: 5]")
+@click.option("--shots", type=int, default=1, metavar="N", help="Examples of a class.  [default: 1]")
+@click.option("--queries", type=int, default=15, metavar="N", help="Others to judge by.  [default: 15]")
+@click.option("--data-seed", type=int, default=0, metavar="N", help="Seed of the tasks.  [default: 0]")
+@click.option(
+    "--method",
+    default="npbml",
+    metavar="NAME",
+    help="maml, fomaml, meta-sgd, warpgrad, metal or npbml.  [default: npbml]",
+)
+@click.option("--backbone", metavar="NAME", help="conv4, resnet12, or mlp for vectors.  [default: conv4]")
+@click.option("--filters", type=int, metavar="N", help="Of conv4: 32, 64, 128.  [default: 64]")
+@click.option("--meta-steps", type=int, metavar="N", help="Steps of meta-training.  [default: 5000]")
+@click.option("--seed", type=int, metavar="N", help="Seed of training.  [default: 0]")
+@click.option("--device", default="auto", metavar="NAME", help="cpu, cuda, cuda:1 or auto.  [default: auto]")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting: see docs/fewshot.md."
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where it is kept.")
+def train_command(
+    dataset: str,
+    data: str | None,
+    ways: int,
+    shots: int,
+    queries: int,
+    data_seed: int,
+    assignments: tuple[str, ...],
+    device: str,
+    out: Path,
+    **options: Any,
+) -> None:
+    """Learn how to learn tasks. Ctrl-C ends it after the running step; symloss resume goes on."""
+    from symloss.fewshot.folder import Data
+    from symloss.fewshot.training import load_task, train
+
+    settings = _settings(options, assignments)
+    where = Data(dataset=dataset, ways=ways, shots=shots, queries=queries, seed=data_seed, data=data)
+    task = load_task(where)
+    for note in task.notes:
+        click.echo(note, err=True)
+    name = _device(device)
+    _sitting(lambda say, stop: train(settings, task, out, where, name, say, stop), out)
+
+
+@command.command("eval")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--tasks", type=int, default=600, metavar="N", help="Test tasks.  [default: 600]")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def eval_command(runs: tuple[Path, ...], tasks: int, as_json: bool) -> None:
+    """Judge each RUN on the same test tasks: means with 95 % intervals, and differences task by task."""
+    from symloss.fewshot.judging import evaluate
+
+    found = evaluate(runs, tasks)
+    if as_json:
+        click.echo(json.dumps([judged.as_json() for judged in found], indent=2, allow_nan=False))
+        return
+    for judged in found:
+        click.echo(judged.line())
+
+
+def resume_and_report(out: Path) -> None:
+    """Go on with a run, for `symloss resume`."""
+    from symloss.fewshot.training import resume
+
+    _sitting(lambda say, stop: resume(out, None, say, stop), out)
+
+
+def _settings(options: dict[str, Any], assignments: tuple[str, ...]) -> Settings:
+    from symloss.config import parse_assignments
+    from symloss.fewshot.settings import method_settings
+
+    network = {n: options[n] for n in ("backbone", "filters") if options[n] is not None}
+    given: dict[str, Any] = {"network": network}
+    if options["meta_steps"] is not None:
+        given["outer"] = {"steps": options["meta_steps"]}
+    if options["seed"] is not None:
+        given["seed"] = options["seed"]
+    return method_settings(options["method"], given, parse_assignments(assignments))
+
+
+def _device(name: str) -> str:
+    from symloss.making import device_of
+
+    return str(device_of(name))
+
+
+def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], out: Path) -> None:
+    with progress() as (say, _), _polite_interrupts(say) as stop:
+        try:
+            complete = run(say, stop)
+        except KeyboardInterrupt:
+            complete = False
+    if not complete:
+        click.echo(f"stopped. Go on with: symloss resume {out}", err=True)
+        raise SystemExit(INTERRUPTED)
+    click.echo(f"next: symloss fewshot eval {out}")
+
+
+@contextmanager
+def _polite_interrupts(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """The first SIGINT or SIGTERM asks for a stop after the running step, the second ends it."""
+    asked = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("stopping after this step; press Ctrl-C again to stop at once")
+
+    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

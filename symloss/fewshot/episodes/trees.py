@@ -1,0 +1,95 @@
+"""Classes of images in folders and NPZ files: `train`, `valid` and `test`, each with its classes."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from symloss.errors import TaskError
+from symloss.fewshot.episodes.classes import Images
+from symloss.fewshot.episodes.episode import SPLITS
+from symloss.fewshot.episodes.pictures import SUFFIXES, Look, Memory, Pictures
+
+ClassFiles = dict[str, list[Path]]
+"""The image files of each class, by the name of its folder."""
+
+Splits = Mapping[str, Mapping[str, Images]]
+"""split -> class -> images."""
+
+SYNONYMS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test": ("test",)}
+
+
+def class_files(folder: Path, depth: int = 1) -> ClassFiles:
+    """Folders at that depth below `folder` that have image files, and the files; both sorted by name."""
+    found: ClassFiles = {}
+    for place in sorted(path for path in folder.glob("/".join("*" * depth)) if path.is_dir()):
+        files = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
+        if files:
+            found[place.relative_to(folder).as_posix()] = files
+    return found
+
+
+def split_folders(folder: Path) -> dict[str, Path] | None:
+    """The sub-folders of the three splits, if it has them.
+
+    Raises: TaskError if it has some of them only.
+    """
+    found = {split: _first(folder, names, "") for split, names in SYNONYMS.items()}
+    return _all_or_none(folder, found, "folders")
+
+
+def split_archives(folder: Path) -> dict[str, Path] | None:
+    """The NPZ files of the three splits, if it has them. Raises TaskError if it has some of them only."""
+    found = {split: _first(folder, names, ".npz") for split, names in SYNONYMS.items()}
+    return _all_or_none(folder, found, "NPZ files")
+
+
+def _first(folder: Path, names: Iterable[str], suffix: str) -> Path | None:
+    paths = (folder / f"{name}{suffix}" for name in names)
+    return next((path for path in paths if (path.is_file() if suffix else path.is_dir())), None)
+
+
+def _all_or_none(folder: Path, found: Mapping[str, Path | None], what: str) -> dict[str, Path] | None:
+    there = {split: path for split, path in found.items() if path is not None}
+    if there and len(there) < len(SPLITS):
+        missing = ", ".join(split for split in SPLITS if split not in there)
+        raise TaskError(
+            f"{folder} has {what} for {', '.join(there)} but none for {missing}; add what is missing, or put "
+            "all classes side by side in one folder"
+        )
+    return there or None
+
+
+def pictures_of(splits: Mapping[str, ClassFiles], look: Look) -> Splits:
+    """The images of all classes in files; what is decoded is kept for all of them together."""
+    memory = Memory()
+    return {
+        split: {name: Pictures(files, look, memory) for name, files in classes.items()}
+        for split, classes in splits.items()
+    }
+
+
+def read_archive(path: Path) -> dict[str, Images]:
+    """The classes of an NPZ file: bytes `x` (n, height, width) or (n, height, width, 3), and ids `y` (n,).
+
+    Raises: TaskError if it is no such file. Nothing in it is unpickled.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x, y = file["x"], file["y"]
+    except KeyError as error:
+        raise TaskError(f"{path} has no array {error}, expected x and y; rename what it has") from error
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TaskError(f"{path} cannot be read: {error}; expected plain arrays x and y") from error
+    images = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
+    if x.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+        raise TaskError(
+            f"{path}: x is {x.dtype} of shape {x.shape}, expected uint8 of shape (n, height, width) or "
+            "(n, height, width, 3)"
+        )
+    if y.shape != (len(x),) or y.dtype.kind not in "iu":
+        raise TaskError(f"{path}: y is {y.dtype} of shape {y.shape}, expected class ids of shape ({len(x)},)")
+    return {f"{path.stem}/{label}": images[y == label] for label in np.unique(y)}

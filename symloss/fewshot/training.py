@@ -1,0 +1,209 @@
+"""Few-shot training from start to end, and evaluation: for the command line and for Python.
+
+    from symloss.fewshot import evaluate, load_task, method_settings, train
+
+    task = load_task(Data(dataset="glyphs", ways=5, shots=1, queries=15))
+    train(method_settings("npbml"), task, Path("runs/few"))
+    print(evaluate([Path("runs/few")], tasks=600))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from symloss.archive.holding import held
+from symloss.errors import RunError, TaskError
+from symloss.fewshot import folder
+from symloss.fewshot.course import Saved, Schedule, Work, run_stage
+from symloss.fewshot.encoder import Pretraining, RelationTraining
+from symloss.fewshot.episodes.episode import FewShotTask
+from symloss.fewshot.folder import Data, Record, State
+from symloss.fewshot.meta_training import MetaTraining, TaskLearner, chosen_batching
+from symloss.fewshot.settings import Settings
+from symloss.records import Kind
+
+Say = Callable[[str], None]
+Stop = Callable[[], bool]
+
+
+def _nothing(line: str) -> None:
+    """Says nothing."""
+
+
+def _never() -> bool:
+    return False
+
+
+def load_task(data: Data) -> FewShotTask:
+    """The episodes that a record names. Raises TaskError if they were given in Python."""
+    from symloss.fewshot.episodes import make_fewshot
+
+    if data.dataset is None:
+        raise TaskError("the run was made in Python with a task of its own; give that task again as `task`")
+    where = Path(data.data) if data.data else None
+    return make_fewshot(data.dataset, data.ways, data.shots, data.queries, seed=data.seed, data=where)
+
+
+def train(
+    settings: Settings,
+    task: FewShotTask,
+    out: Path,
+    data: Data | None = None,
+    device: str = "cpu",
+    say: Say = _nothing,
+    stop: Stop = _never,
+) -> bool:
+    """Train into a new folder. Whether training is complete: `stop` ends it after a step.
+
+    data: how to find the task again; without it `resume` and `evaluate` want the task itself.
+    Raises: RunError if the folder exists and is not empty; TaskError if task and network do not fit.
+    """
+    check(settings, task)
+    own = Data(dataset=None, ways=task.ways, shots=task.shots, queries=task.queries)
+    batched = chosen_batching(settings, task, torch.device(device))
+    record = folder.new_record(settings, data or own, device, tuple(task.train.shape), batched)
+    folder.create(out, record)
+    with held(out):
+        return _go_on(record, task, out, say, stop)
+
+
+def resume(out: Path, task: FewShotTask | None = None, say: Say = _nothing, stop: Stop = _never) -> bool:
+    """Go on with training; whether it is complete. What an uninterrupted run had computed comes out."""
+    record = folder.read_record(out)
+    if record.torch != torch.__version__:
+        raise RunError(
+            f"'{out}' was made with torch {record.torch}, here is {torch.__version__}; install that version to go on"
+        )
+    with held(out):
+        return _go_on(record, _task_of(record, task), out, say, stop)
+
+
+def check(settings: Settings, task: FewShotTask) -> None:
+    """Raise TaskError if a task cannot be learned by these settings."""
+    if task.train.kind is Kind.MULTICLASS:
+        return
+    if settings.pretraining.steps or settings.network.head == "cone":
+        raise TaskError(
+            f"'{task.name}' is regression, which has no classes for an encoder or a cone: set "
+            "pretraining.steps=0, network.frozen=0 and network.head=plain"
+        )
+
+
+def _task_of(record: Record, task: FewShotTask | None) -> FewShotTask:
+    found = load_task(record.data) if task is None else task
+    if tuple(found.train.shape) != tuple(record.shape) or found.ways != record.data.ways:
+        raise RunError(
+            f"the run learned from inputs of shape {tuple(record.shape)} in {record.data.ways} classes, but the "
+            f"task has {tuple(found.train.shape)} in {found.ways}; give the data that it was made with"
+        )
+    return found
+
+
+def _go_on(record: Record, task: FewShotTask, out: Path, say: Say, stop: Stop) -> bool:
+    """All stages that are not finished."""
+    settings, device = record.settings, torch.device(record.device)
+    state = folder.read_state(out, device)
+    for name, steps in _stages(settings, task):
+        if steps == 0:
+            continue
+        work = _work(name, record, task, state, device)
+        saved = run_stage(
+            work, _schedule(name, settings), state.stages.get(name), _saver(out, state), say, stop
+        )
+        if saved.step < steps:
+            return False
+    return True
+
+
+def _stages(settings: Settings, task: FewShotTask) -> list[tuple[str, int]]:
+    relation = settings.loss.transductive and settings.loss.encoder == "relation"
+    classes = task.train.kind is Kind.MULTICLASS
+    return [
+        ("encoder", settings.pretraining.steps),
+        ("relation", settings.relation.steps if relation and classes else 0),
+        ("meta", settings.outer.steps),
+    ]
+
+
+def _schedule(name: str, settings: Settings) -> Schedule:
+    if name == "meta":
+        outer = settings.outer
+        return Schedule(outer.steps, outer.rate, outer.floor, 0.0, outer.clip)
+    stage = settings.pretraining if name == "encoder" else settings.relation
+    return Schedule(stage.steps, stage.rate, decay=stage.decay)
+
+
+def _encoder(state: State) -> dict[str, torch.Tensor]:
+    return {n: v for n, v in state.best("encoder").items() if not n.startswith("classifier.")}
+
+
+def _work(name: str, record: Record, task: FewShotTask, state: State, device: torch.device) -> Work:
+    if name == "encoder":
+        return Pretraining(record.settings, task, device)
+    if name == "relation":
+        encoder = _encoder(state) or Pretraining(record.settings, task, device).encoder.initial()
+        return RelationTraining(record.settings, task, encoder, device)
+    return MetaTraining(record.settings, task, _learner(record, task, state, device))
+
+
+def _learner(record: Record, task: FewShotTask, state: State, device: torch.device) -> TaskLearner:
+    relation = state.best("relation")
+    return TaskLearner(record.settings, task, _encoder(state), relation, device, record.batched)
+
+
+def _saver(out: Path, state: State) -> Callable[[Saved], None]:
+    """Saves a stage among those before it, and tells TensorBoard."""
+    shown = {name: len(saved.history) for name, saved in state.stages.items()}
+
+    def save(saved: Saved) -> None:
+        state.stages[saved.stage] = saved
+        folder.write_state(out, state)
+        _to_tensorboard(out, saved, saved.history[shown.get(saved.stage, 0) :])
+        shown[saved.stage] = len(saved.history)
+
+    return save
+
+
+def _to_tensorboard(out: Path, saved: Saved, rows: list[dict[str, float]]) -> None:
+    if not rows or importlib.util.find_spec("tensorboard") is None:
+        return
+    from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined, unused-ignore]
+
+    with contextlib.closing(SummaryWriter(str(out / "tensorboard"))) as writer:  # type: ignore[no-untyped-call, unused-ignore]
+        for row in rows:
+            for name in ("loss", "cost"):
+                writer.add_scalar(f"{saved.stage}/{name}", row[name], int(row["step"]))  # type: ignore[no-untyped-call, unused-ignore]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run learned, ready to learn tasks. step: finished meta steps."""
+
+    record: Record
+    task: FewShotTask
+    learner: TaskLearner
+    meta: dict[str, torch.Tensor]
+    step: int
+
+    def errors(self, tasks: int) -> list[float]:
+        """The error of each of the first test tasks: the share of wrong classes, or squared error."""
+        return self.learner.errors(self.meta, self.task.test, tasks)
+
+
+def load(path: Path, task: FewShotTask | None = None) -> Trained:
+    """What a run has learned so far: its best checkpoint. Raises RunError if there is none yet."""
+    record = folder.read_record(path)
+    state = folder.read_state(path, record.device)
+    if not state.best("meta") or "meta" not in state.stages:
+        raise RunError(f"'{path}' has no checkpoint yet; go on with it: symloss resume {path}")
+    found = _task_of(record, task)
+    learner = _learner(record, found, state, torch.device(record.device))
+    return Trained(record, found, learner, state.best("meta"), state.stages["meta"].step)
+
+
