@@ -30,9 +30,11 @@ def _log_sigmoid(x):
 
 
 def _prepared(outputs, target):
-    """Outputs and target of one shape."""
-    outputs = np.asarray(outputs, dtype=float)
-    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+    """Outputs and target of one shape, but for dimensions of one."""
+    outputs, target = np.asarray(outputs, dtype=float), np.asarray(target, dtype=float)
+    if [n for n in target.shape if n != 1] != [n for n in outputs.shape if n != 1]:
+        raise ValueError(f"target {target.shape} does not fit outputs {outputs.shape}")
+    return outputs, target.reshape(outputs.shape)
 
 
 def _check(reduction):

@@ -32,12 +32,15 @@ def loss(
     target: the true value of each of them.
     weight: a factor for each of them; "mean" divides by their sum.
     """
+    if [n for n in target.shape if n != 1] != [n for n in input.shape if n != 1]:
+        raise ValueError(f"target {tuple(target.shape)} does not fit input {tuple(input.shape)}")
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
     abs_1 = torch.abs(input - target)
     product_1 = -2.0 * abs_1
-    sum_1 = torch.clamp(product_1, min=0.0) + torch.log1p(torch.exp(-torch.abs(product_1)))
-    values = abs_1 + sum_1 - 0.6931471805599453
+    abs_2 = torch.abs(product_1)
+    sum_1 = abs_1 + (0.5 * (product_1 + abs_2) + torch.log1p(torch.exp(-abs_2)))
+    values = sum_1 - 0.6931471805599453
     if weight is not None:
         weight = weight.expand_as(values)
         values = values * weight

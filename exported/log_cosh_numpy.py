@@ -12,16 +12,18 @@ reference: log(cosh(r)) in a form that does not overflow
 symloss: 0.1.0
 verified: executed on its own at 128 points (ordinary, extreme, ties) and equal to symloss's
     evaluation of this formula, worst relative errors float64: value under 1e-11, gradient under
-    1e-11
+    1e-12
 """
 
 import numpy as np
 
 
 def _prepared(outputs, target):
-    """Outputs and target of one shape."""
-    outputs = np.asarray(outputs, dtype=float)
-    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+    """Outputs and target of one shape, but for dimensions of one."""
+    outputs, target = np.asarray(outputs, dtype=float), np.asarray(target, dtype=float)
+    if [n for n in target.shape if n != 1] != [n for n in outputs.shape if n != 1]:
+        raise ValueError(f"target {target.shape} does not fit outputs {outputs.shape}")
+    return outputs, target.reshape(outputs.shape)
 
 
 def _check(reduction):
@@ -40,8 +42,8 @@ def loss(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     abs_1 = np.abs(outputs - target)
     product_1 = -2.0 * abs_1
-    sum_1 = abs_1 + (np.maximum(product_1, 0.0) + np.log1p(np.exp(-np.abs(product_1))))
-    values = sum_1 - 0.6931471805599453
+    abs_2 = np.abs(product_1)
+    values = abs_1 + (0.5 * (product_1 + abs_2) + np.log1p(np.exp(-abs_2))) - 0.6931471805599453
     values = values + np.zeros_like(outputs)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -58,8 +60,8 @@ def gradient(outputs, target, reduction="mean"):
     exp_1 = np.exp(-np.abs(product_1))
     sign_1 = np.sign(difference_1)
     product_2 = sign_1 * (-2.0)
-    sign_2 = np.sign(product_1)
-    product_3 = 1.0 / (1.0 + exp_1) * (exp_1 * (-(sign_2 * product_2)))
-    slopes = sign_1 + (product_2 * (1.0 + np.minimum(sign_2, 0.0)) + product_3)
+    product_3 = np.sign(product_1) * product_2
+    sum_1 = (product_2 + product_3) * 0.5 + 1.0 / (1.0 + exp_1) * (exp_1 * (-product_3))
+    slopes = sign_1 + sum_1
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

@@ -32,6 +32,8 @@ def loss(
     target: the true value of each of them.
     weight: a factor for each of them; "mean" divides by their sum.
     """
+    if [n for n in target.shape if n != 1] != [n for n in input.shape if n != 1]:
+        raise ValueError(f"target {tuple(target.shape)} does not fit input {tuple(input.shape)}")
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
     values = torch.abs(input - target)

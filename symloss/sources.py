@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -104,7 +105,8 @@ def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
     try:
         expression = parse_expression(text)
     except SymlossError as error:
-        if text.replace("-", "").replace("_", "").isalnum() or os.sep in text:
+        is_path = os.sep in text and not re.search(r"[()*+]|\s/", text)  # "p / 2" is no path
+        if is_path or text.replace("-", "").replace("_", "").isalnum():
             raise ExpressionError(
                 f"'{text}' is no run folder, no exported file and no loss of the catalogue: "
                 f"{did_you_mean(text, CATALOGUE)}"

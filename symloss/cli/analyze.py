@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from symloss.cli.losses import loss_options
+from symloss.cli.losses import LossCommand, loss_options
 
 
-@click.command("analyze")
+@click.command("analyze", cls=LossCommand)
 @loss_options
 @click.option(
     "--classes",

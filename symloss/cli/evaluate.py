@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from symloss.evaluation.settings import EvaluationSettings
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=LossCommand)
 @click.argument("losses", nargs=-1, required=True, metavar="LOSS...")
 @click.option(
     "--against",

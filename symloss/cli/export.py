@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symloss.cli.losses import loss_options
+from symloss.cli.losses import LossCommand, loss_options
 
 if TYPE_CHECKING:
     from symloss.export import Exported
 
 
-@click.command("export")
+@click.command("export", cls=LossCommand)
 @loss_options
 @click.option(
     "--format",
@@ -69,7 +69,7 @@ def command(
     """Write LOSS as standalone code or LaTeX.
 
     LOSS is the folder of a search, an exported file, a name of the catalogue such as focal or
-    "focal(gamma=1)", or a formula (after -- if it starts with a minus).
+    "focal(gamma=1)", or a formula.
     Code is executed in a process without symloss and compared with the loss, value and gradient, before
     anything is written.
     """

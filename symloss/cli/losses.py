@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,28 @@ if TYPE_CHECKING:
     from symloss.sources import LoadedLoss
 
 KINDS = ("multiclass", "binary", "regression")
+
+
+class LossCommand(click.Command):
+    """A command whose losses may be formulas that start with a minus, which look like options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, a formula with a space before it so that it is not taken for an option."""
+        rest = super().parse_args(ctx, [f" {own}" if _FORMULA.match(own) else own for own in args])
+        for name, value in ctx.params.items():
+            if isinstance(value, str):
+                ctx.params[name] = _restored(value)
+            elif isinstance(value, tuple):
+                ctx.params[name] = tuple(map(_restored, value))
+        return rest
+
+
+_FORMULA = re.compile(r"-[^-].*[(*+\s]")
+"""A minus and what no option has: a parenthesis, an operator or a space. `-p` alone needs `--` before it."""
+
+
+def _restored(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value.startswith(" -") else value
 
 
 def loss_options(command: Callable[..., Any]) -> Callable[..., Any]:

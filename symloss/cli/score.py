@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
 
 
-@click.command("score")
+@click.command("score", cls=LossCommand)
 @click.argument("loss", metavar="LOSS")
 @task_options
 @click.option("--seeds", type=int, metavar="N", help="Networks for each learning rate tried.  [default: 5]")

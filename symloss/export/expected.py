@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from symloss.export.grid import ORDINARY, Batch
-from symloss.export.reference import precise
+from symloss.export.reference import INEXACT, Precise, precise
 from symloss.expr import Call, operator_named, walk
 from symloss.expr.slope import Dual, value_and_slope
 from symloss.losses.entry import predictions_of, pull_back, targets_of
@@ -21,9 +21,6 @@ from symloss.records import Kind, SymbolicLoss
 
 TOLERANCES = {"float64": 1e-10, "float32": 1e-4}
 """Largest relative error that counts as equal; see `Scale` for what it is relative to."""
-
-INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())
-"""Words whose last digits depend on the library, or on the order in which a derivative is computed."""
 
 
 def expected(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype) -> tuple[Any, Any]:
@@ -109,32 +106,32 @@ def _usual(sizes: Sequence[Any]) -> float:
 
 
 def _scale(loss: SymbolicLoss, batch: Batch, name: str, shaken: bool) -> Scale:
-    dtype: torch.dtype = getattr(torch, name)
-    if is_partial(loss):
-        found = precise(loss, batch, name)
-        return Scale(np.nan_to_num(found.value_size), np.nan_to_num(found.gradient_size))
-    steady = _terms(loss, batch, dtype, TORCH)
-    step = 4.0 * torch.finfo(dtype).eps
-    others = [_terms(loss, batch, dtype, _Shaken(step, seed)) for seed in range(3)] if shaken else [steady]
+    steady = _terms(loss, batch, name)
+    others = [_terms(loss, batch, name, seed) for seed in range(3)] if shaken else [steady]
+    least = float(np.finfo(name).tiny) / TOLERANCES[name]
     widened = []
     for part in ("value", "gradient"):
-        change = torch.stack([(getattr(o, part) - getattr(steady, part)).abs() for o in others]).amax(dim=0)
-        rounding = 8.0 * change.nan_to_num(0.0, 0.0) / TOLERANCES[name]
-        size = getattr(steady, f"{part}_size") + torch.finfo(dtype).tiny / TOLERANCES[name]
-        widened.append(np.nan_to_num((size + rounding).numpy()))
+        with np.errstate(invalid="ignore"):  # infinity minus itself
+            change = np.stack([np.abs(getattr(o, part) - getattr(steady, part)) for o in others]).max(axis=0)
+        rounding = 8.0 * np.nan_to_num(change, nan=0.0, posinf=0.0) / TOLERANCES[name]
+        widened.append(np.nan_to_num(getattr(steady, f"{part}_size") + least + rounding))
     return Scale(*widened)
 
 
-@dataclass(frozen=True)
-class _Terms:
-    value: Tensor
-    value_size: Tensor
-    gradient: Tensor
-    gradient_size: Tensor
+def _terms(loss: SymbolicLoss, batch: Batch, name: str, shaken: int | None = None) -> Precise:
+    """Each sample's value and gradient, with the sizes of what is added up.
+
+    shaken: a seed for moving what is inexact.
+    """
+    if is_partial(loss):
+        return precise(loss, batch, name, shaken)
+    dtype: torch.dtype = getattr(torch, name)
+    vocabulary = TORCH if shaken is None else _Shaken(4.0 * torch.finfo(dtype).eps, shaken)
+    return _in_torch(loss, batch, dtype, vocabulary)
 
 
-def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any) -> _Terms:
-    """Each sample's value and gradient in the given vocabulary, with the sizes of what is added up.
+def _in_torch(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any) -> Precise:
+    """Each sample's value and gradient in the given vocabulary of torch.
 
     Predictions are rounded to `dtype`, the rest is float64, so that no size overflows.
     """
@@ -158,12 +155,13 @@ def _terms(loss: SymbolicLoss, batch: Batch, dtype: torch.dtype, vocabulary: Any
     slopes = torch.zeros_like(predictions) if dual.slope is None else dual.slope.expand_as(predictions)
     values = dual.value.expand_as(predictions)
     several = loss.kind is Kind.MULTICLASS
-    return _Terms(
+    found = (
         values.sum(dim=-1) if several else values,
-        values.abs().sum(dim=-1) if several else values.abs(),
         pull_back(predictions, slopes, loss.kind),
+        values.abs().sum(dim=-1) if several else values.abs(),
         _gradient_size(predictions, slopes.abs(), loss.kind),
     )
+    return Precise(*(own.numpy() for own in found))
 
 
 def _gradient_size(predictions: Tensor, slopes: Tensor, kind: Kind) -> Tensor:

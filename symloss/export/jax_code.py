@@ -67,6 +67,8 @@ def loss(logits, labels, reduction="{reduction}"):
     labels = jnp.asarray(labels)
     if not jnp.issubdtype(labels.dtype, jnp.floating):
         labels = jax.nn.one_hot(labels, logits.shape[-1])
+    if labels.shape != logits.shape:
+        raise ValueError(f"labels {{labels.shape}} do not fit logits {{logits.shape}}")
     target = labels.astype(logits.dtype)
 {body}    values = jnp.broadcast_to(values, logits.shape).sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
@@ -82,7 +84,10 @@ def loss(logits, labels, reduction="{reduction}"):
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    target = jnp.asarray(labels).reshape(logits.shape).astype(logits.dtype)
+    labels = jnp.asarray(labels)
+    if [n for n in labels.shape if n != 1] != [n for n in logits.shape if n != 1]:
+        raise ValueError(f"labels {{labels.shape}} do not fit logits {{logits.shape}}")
+    target = labels.reshape(logits.shape).astype(logits.dtype)
 {body}    values = jnp.broadcast_to(values, logits.shape)
     return values if reduction == "none" else getattr(values, reduction)()
 '''

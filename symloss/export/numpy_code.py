@@ -25,8 +25,8 @@ LANGUAGE = Language(CodeVocabulary(TEMPLATES), names={"input": "outputs"})
 
 SHAPES = {
     Kind.MULTICLASS: """\
-    outputs: (batch, classes), raw outputs of the network.
-    target:  (batch,) class ids, or (batch, classes) probabilities.
+    outputs: (..., classes), raw outputs of the network.
+    target:  (...) class ids, or (..., classes) probabilities.
 """,
     Kind.BINARY: """\
     outputs: raw outputs of the network, of any shape.
@@ -88,12 +88,14 @@ def _through_complement(rises, outputs, p):
 _ENTRANCES = {
     Kind.MULTICLASS: '''\
 def _prepared(outputs, target):
-    """Outputs and the target as probabilities, both (batch, classes)."""
+    """Outputs and the target as probabilities, both (..., classes)."""
     outputs, target = np.asarray(outputs, dtype=float), np.asarray(target)
     if not np.issubdtype(target.dtype, np.floating):
         if target.size and not 0 <= target.min() <= target.max() < outputs.shape[-1]:
             raise ValueError(f"class ids must lie between 0 and {outputs.shape[-1] - 1}")
         target = target[..., None] == np.arange(outputs.shape[-1])
+    if target.shape != outputs.shape:
+        raise ValueError(f"target {target.shape} does not fit outputs {outputs.shape}")
     return outputs, target.astype(float)
 
 
@@ -106,9 +108,11 @@ def _probabilities(outputs):
 ''',
     Kind.BINARY: '''\
 def _prepared(outputs, target):
-    """Outputs and target of one shape."""
-    outputs = np.asarray(outputs, dtype=float)
-    return outputs, np.asarray(target, dtype=float).reshape(outputs.shape)
+    """Outputs and target of one shape, but for dimensions of one."""
+    outputs, target = np.asarray(outputs, dtype=float), np.asarray(target, dtype=float)
+    if [n for n in target.shape if n != 1] != [n for n in outputs.shape if n != 1]:
+        raise ValueError(f"target {target.shape} does not fit outputs {outputs.shape}")
+    return outputs, target.reshape(outputs.shape)
 ''',
 }
 _ENTRANCES[Kind.REGRESSION] = _ENTRANCES[Kind.BINARY]
@@ -132,7 +136,7 @@ def emit_numpy(form: Form, header: Header) -> str:
         exit_ = "    gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)\n"
         if rise is not None:
             exit_ += "    gradient = gradient + _through_complement(rises + 0.0 * p, outputs, p)\n"
-        mean = "len(gradient)"
+        mean = "(gradient.size / gradient.shape[-1])"
     else:
         exit_ = "    gradient = slopes + np.zeros_like(outputs)\n"
         mean = "gradient.size"

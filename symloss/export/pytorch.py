@@ -7,6 +7,7 @@ import re
 from symloss.export.forms import Form
 from symloss.export.graph import EXTRA_WORDS, Node, inputs_needed, needed
 from symloss.export.header import Header, described, python_docstring
+from symloss.export.sparse import OUTPUTS
 from symloss.export.statements import Language, lines_for
 from symloss.export.torch_pieces import (
     COMPLEMENT,
@@ -153,6 +154,8 @@ def _of_classes(form: Form, true: Node, other: Node) -> str:
             source = name if name in dense else _DENSE[name].partition(" = ")[2]
             lines.append(f"{name} = {source}.gather(dim, index)")
     lines += lines_for({"true": true}, LANGUAGE)
+    if not own & OUTPUTS and own - {"classes"}:  # made of tunable constants alone
+        lines.append("true = true.expand_as(index)")
     return f'''\
 def _of_classes(input: Tensor, index: Tensor, dim: int{_parameters(form)}) -> Tensor:
     """The loss of a sample: the term of its true class, and those of the others."""

@@ -2,11 +2,12 @@
 
 `ln(p)` and `ln(1 - p)` have no floor, so where a probability rounds to 0 or 1 nothing is left of them in
 floating point. Here a probability is a number of fifty digits that knows its complement, and the derivative
-is the forward mode of `symloss.expr.slope`, over these numbers.
+is the forward mode of `symloss.expr.slope`, over these numbers and in the words of `symloss.expr.precise`.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import mpmath
 import numpy as np
 
 from symloss.export.grid import Batch
-from symloss.expr.primitives import GUARD
+from symloss.expr.precise import PreciseVocabulary
 from symloss.expr.slope import Dual, value_and_slope
 from symloss.records import Kind, SymbolicLoss
 
@@ -23,6 +24,9 @@ DIGITS = 50
 
 MOST = 1000
 """Batches that are remembered: every target is compared with the same numbers."""
+
+INEXACT = frozenset("sqrt log exp tanh sigmoid sin cos atan erf log1p".split())
+"""Words whose last digits depend on the library, or on the order in which a derivative is computed."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,25 @@ class Precise:
 _known: dict[Any, Precise] = {}
 
 
-def precise(loss: SymbolicLoss, batch: Batch, dtype: str) -> Precise:
-    """See the module. Outputs and labels are rounded to `dtype` first; results are float64."""
-    key = (loss.expression, loss.kind, dtype, batch.outputs.tobytes(), batch.labels.tobytes())
+def precise(loss: SymbolicLoss, batch: Batch, dtype: str, shaken: int | None = None) -> Precise:
+    """See the module. Outputs and labels are rounded to `dtype` first; results are float64.
+
+    shaken: a seed. Probabilities and the results of inexact functions are then moved at random by a few
+            rounding errors of `dtype`, as any code that computes in it may move them.
+    """
+    key = (loss.expression, loss.kind, dtype, batch.outputs.tobytes(), batch.labels.tobytes(), shaken)
     if key not in _known:
         if len(_known) > MOST:
             _known.clear()
-        _known[key] = _computed(loss, batch, dtype)
+        words = _Words() if shaken is None else _Shaken(4.0 * float(np.finfo(dtype).eps), shaken)
+        _known[key] = _computed(loss, batch, dtype, words)
     return _known[key]
 
 
-def _computed(loss: SymbolicLoss, batch: Batch, dtype: str) -> Precise:
+def _computed(loss: SymbolicLoss, batch: Batch, dtype: str, words: _Words) -> Precise:
     outputs = batch.outputs.astype(dtype).astype(float)
     with mpmath.workdps(DIGITS):
-        rows = [_row(loss, z, y) for z, y in zip(outputs, _targets(batch, dtype), strict=True)]
+        rows = [_row(loss, z, y, words) for z, y in zip(outputs, _targets(batch, dtype), strict=True)]
     values, slopes, sizes = (np.array([row[i] for row in rows], dtype=float) for i in range(3))
     if loss.kind is not Kind.MULTICLASS:
         return Precise(values, slopes, np.abs(values), sizes)
@@ -64,12 +73,14 @@ def _targets(batch: Batch, dtype: str) -> Any:
     return batch.labels.astype(dtype).astype(float)
 
 
-def _row(loss: SymbolicLoss, outputs: Any, targets: Any) -> tuple[list[float], list[float], list[float]]:
+def _row(
+    loss: SymbolicLoss, outputs: Any, targets: Any, words: _Words
+) -> tuple[list[float], list[float], list[float]]:
     """Elementwise values of a sample, the derivative of their sum by each output, and its terms' size."""
-    predictions = _predictions(outputs, loss.kind)
+    predictions = [words.prediction(p) for p in _predictions(outputs, loss.kind)]
     classes = mpmath.mpf(len(predictions))
     duals = [
-        _element(loss, {"prediction": p, "target": mpmath.mpf(float(y)), "classes": classes})
+        _element(loss, {"prediction": p, "target": mpmath.mpf(float(y)), "classes": classes}, words)
         for p, y in zip(predictions, targets, strict=True)
     ]
     values = [float(d.value.number if isinstance(d.value, _Probability) else d.value) for d in duals]
@@ -88,10 +99,10 @@ def _row(loss: SymbolicLoss, outputs: Any, targets: Any) -> tuple[list[float], l
     return values, found, [float(abs(push) + p * size) for push, p, _ in parts]
 
 
-def _element(loss: SymbolicLoss, inputs: dict[str, Any]) -> Dual:
+def _element(loss: SymbolicLoss, inputs: dict[str, Any], words: _Words) -> Dual:
     """The elementwise loss and its slope; not a number where the formula is undefined."""
     try:
-        return value_and_slope(loss.expression, inputs, _Words(), mpmath.mpf, mpmath.mpf(1))
+        return value_and_slope(loss.expression, inputs, words, mpmath.mpf, mpmath.mpf(1))
     except ZeroDivisionError:
         return Dual(mpmath.mpf("nan"), mpmath.mpf("nan"))
 
@@ -145,37 +156,38 @@ def _predictions(outputs: Any, kind: Kind) -> list[Any]:
     ]
 
 
-def _log(a: Any) -> Any:
-    if a <= 0:
-        return mpmath.mpf("-inf") if a == 0 else mpmath.mpf("nan")
-    return mpmath.log(a)
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "abs": abs,
-    "sign": mpmath.sign,
-    "log": _log,
-    "exp": mpmath.exp,
-    "sqrt": mpmath.sqrt,
-    "tanh": mpmath.tanh,
-    "sigmoid": lambda a: 1 / (1 + mpmath.exp(-a)),
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
-    "atan": mpmath.atan,
-    "erf": mpmath.erf,
-    "log1p": mpmath.log1p,
-    "maximum": lambda a, b: a if a >= b else b,
-    "minimum": lambda a, b: a if a <= b else b,
-    "guard": lambda a: max(abs(a), mpmath.mpf(GUARD)),
-    "guard_slope": lambda a: mpmath.sign(a) if abs(a) > GUARD else mpmath.mpf(0),
-}
-
-
 class _Words:
-    """The vocabulary of expressions in mpmath."""
+    """The vocabulary of expressions over numbers and probabilities."""
+
+    def __init__(self) -> None:
+        self._vocabulary = PreciseVocabulary()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in _FUNCTIONS:
-            raise AttributeError(name)
-        function = _FUNCTIONS[name]
+        function = getattr(self._vocabulary, name)
         return lambda *arguments: function(*map(_plain, arguments))
+
+    def prediction(self, own: Any) -> Any:
+        """What formulas get as a prediction."""
+        return own
+
+
+class _Shaken(_Words):
+    """The same with inexact results moved by the share `step`, up or down at random; 0 and 1 stay."""
+
+    def __init__(self, step: float, seed: int) -> None:
+        super().__init__()
+        self._step = step
+        self._random = random.Random(seed)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = super().__getattr__(name)
+        return (lambda a: self._moved(function(a))) if name in INEXACT else function
+
+    def prediction(self, own: Any) -> Any:
+        """A probability moved as well as what it lacks to 1; a predicted value is exact."""
+        if not isinstance(own, _Probability):
+            return own
+        return _Probability(self._moved(own.number), self._moved(own.rest))
+
+    def _moved(self, value: Any) -> Any:
+        return value if value in (0, 1) else value * (1 + self._step * self._random.choice((-1, 1)))

@@ -146,8 +146,9 @@ _ROWS = [
     Operator(
         "softplus",
         1,
-        # max(a, 0) + log(1 + e^-|a|) does not overflow where log(1 + e^a) does.
-        lambda v, a: v.maximum(a, 0.0) + v.log1p(v.exp(-v.abs(a))),
+        # max(a, 0) + log(1 + e^-|a|) does not overflow where log(1 + e^a) does. Written with |a|, the maximum
+        # has the slope 1/2 at 0 that softplus has there.
+        lambda v, a: 0.5 * (a + v.abs(a)) + v.log1p(v.exp(-v.abs(a))),
         "ln(1 + e^a)",
         r"\operatorname{{softplus}}\left({0}\right)",
         reference=_CSE,

@@ -46,6 +46,17 @@ def test_a_formula_is_exported_for_its_kind_of_task(here):
     assert "kind: regression" in text
 
 
+def test_a_formula_may_start_with_a_minus(here):
+    """Wherever it stands: it is not taken for an option, and an option not for a formula."""
+    for command in (
+        "export -y*ln(p) --kind multiclass --format json",
+        "export --kind multiclass '-y * ln(p)' --format json",
+        "export --kind multiclass --format json -- -y*ln(p)",
+    ):
+        assert json.loads(succeed(command))["formula"] == "-y * ln(p)", command
+    assert symloss("export -kind multiclass").exit_code == 2
+
+
 def test_guards_are_dropped_when_asked(here):
     formula = "-(y*log(p))-0.1*y*log(1-p)"
     kept = succeed(f"export --kind multiclass --format json -- {formula}")

@@ -120,3 +120,23 @@ def test_a_constant_part_that_is_not_finite_is_refused():
     for target in EXECUTABLE:
         with pytest.raises(ExportError, match="constant part product"):
             verified_here(loss, target.name)
+
+
+NO_FLOOR = [
+    "relu(ln(1.13 * p))",  # nothing at all at ordinary points
+    "cos(ln(p))",  # the cosine of -10,000
+    "max(p, pow(ln(0.2811 * p), cos(ln(p))))",
+]
+
+
+@pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize("kind", [Kind.MULTICLASS, Kind.BINARY], ids=lambda kind: kind.value)
+@pytest.mark.parametrize("text", NO_FLOOR)
+def test_rounding_is_no_reason_to_refuse_a_logarithm_without_a_floor(text, kind, target):
+    loss = SymbolicLoss(parse_expression(text), kind)
+    emitted = target.emit(careful_form(loss), Header())
+    checked_here(loss, target.name, emitted)
+    wrong = emitted.replace("0.1222", "0.1232").replace("cos(", "sin(")  # log 1.13 is 0.1222
+    assert wrong != emitted
+    with pytest.raises(ExportError, match="differs from the loss"):
+        checked_here(loss, target.name, wrong)

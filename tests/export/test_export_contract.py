@@ -156,6 +156,17 @@ def test_losses_of_values_are_torchs(name, shape):
         agree(with_options(ours.Loss(**options), y), with_options(theirs, y, options), z)
 
 
+@pytest.mark.parametrize("name", ["mse", "binary-cross-entropy"])
+def test_targets_of_another_shape_are_refused(name):
+    """Six numbers as (3, 2) are not those of (2, 3); dimensions of one make no difference."""
+    loss = of(name).loss
+    z = torch.rand(2, 3)
+    for target in (torch.rand(3, 2), torch.rand(6), torch.rand(3), torch.tensor(0.5)):
+        with pytest.raises(ValueError, match=r"does not fit input \(2, 3\)"):
+            loss(z, target)
+    torch.testing.assert_close(loss(z[None], z[:, None]), loss(z, z))
+
+
 # --- what torch does with modules -----------------------------------------------------------------
 
 
@@ -414,6 +425,18 @@ def test_learnable_constants_have_the_gradient_of_finite_differences(kind):
             (high - low).item() / 2e-6, rel=1e-5, abs=1e-8
         )
     assert not any(p.requires_grad for p in file.Loss(learnable=False).parameters())
+
+
+def test_a_true_class_of_constants_alone_can_learn_too():
+    """At y = 1 this is 1 - c, which the network's outputs are no part of."""
+    loss = SymbolicLoss(parse_expression("pow(y, p) - 0.3"), Kind.MULTICLASS)
+    form = careful_form(loss, tunable=True)
+    assert form.split is not None
+    z, y = data(Kind.MULTICLASS, torch.float64)
+    module = exported(loss, lambda own: form).Loss()
+    agree(with_options(module, y), with_options(exported(loss, plain_form).loss, y), z)
+    module(z, y).backward()
+    torch.testing.assert_close(module.constants.grad, torch.full((1,), -4.0, dtype=torch.float64))
 
 
 def test_a_trained_module_goes_back_into_a_formula(tmp_path):

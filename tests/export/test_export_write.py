@@ -78,7 +78,7 @@ TAMPERED = {
     "a missing function": ("def loss", "def lost", "cannot be run by itself"),
     "torch's mean": ("values.sum() / share if", "values.sum() if", "reduction mean"),
     "NumPy's mean": ("getattr(values, reduction)()", "values.sum()", "reduction mean"),
-    "NumPy's gradient": ("gradient / len(gradient)", "gradient", "its gradient is .* reduction mean"),
+    "NumPy's gradient": ("/ (gradient.size / gradient.shape[-1])", "", "its gradient is .* reduction mean"),
 }
 
 
@@ -257,6 +257,25 @@ def test_flat_batches_are_accepted(kind):
     torch.testing.assert_close(flat, torch_file.loss(outputs[:, None], labels))
     np.testing.assert_allclose(flat.numpy(), numpy_file.loss(outputs.numpy(), labels.numpy()), rtol=1e-5)
     assert numpy_file.gradient(outputs.numpy(), labels.numpy()).shape == (5,)
+
+
+def test_numpy_files_refuse_targets_of_another_shape():
+    for kind in Kind:
+        module = use("numpy", SymbolicLoss(parse_expression("square(p - y)"), kind))
+        for compute in (module.loss, module.gradient):
+            with pytest.raises(ValueError, match=r"does not fit outputs \(2, 3\)"):
+                compute(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3)], ids=str)
+def test_the_numpy_gradient_is_that_of_the_mean_for_every_number_of_dimensions(shape):
+    module = use("numpy", SymbolicLoss(parse_expression("-(y * log(p))"), Kind.MULTICLASS))
+    rng = np.random.default_rng(0)
+    outputs, labels = rng.standard_normal(shape), rng.integers(0, 3, shape[:-1])
+    step = np.zeros(shape)
+    step.flat[1] = 1e-6
+    rise = module.loss(outputs + step, labels) - module.loss(outputs - step, labels)
+    assert module.gradient(outputs, labels).flat[1] == pytest.approx(rise / 2e-6, rel=1e-6)
 
 
 def test_contracts_of_the_numpy_file():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from strategies import expressions, law, moderate
 
-from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, evaluate, walk
+from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, evaluate, parse_expression, walk
 from symloss.expr.primitives import FLOATS, WORDS, Code, CodeVocabulary, FloatVocabulary
 from symloss.expr.slope import value_and_slope
 
@@ -56,6 +56,15 @@ def test_a_row_computes_what_it_says(row):
     for arguments in itertools.product(points, repeat=row.arity):
         found = row.define(FLOATS, *arguments)
         assert found == pytest.approx(TEXTBOOK[row.name](*arguments), rel=1e-9, abs=1e-12), arguments
+
+
+def test_softplus_is_smooth_at_zero():
+    """Its derivative is the sigmoid, everywhere."""
+    for point in [*POINTS, -1e4, 1e4]:
+        slope = value_and_slope(
+            parse_expression("softplus(p)"), {"prediction": point}, FLOATS, float, 1.0
+        ).slope
+        assert slope == pytest.approx(FLOATS.sigmoid(point), rel=1e-12, abs=1e-300), point
 
 
 def test_that_comparison_can_fail():
