@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from symloss.export import from_torch
     from symloss.expr import parse_expression
     from symloss.grammar import load_grammar
+    from symloss.learning.loading import load_learned
     from symloss.losses.neural.adaptive import AdaptiveLoss
     from symloss.meta.online.learner import OnlineLossLearner
     from symloss.records import Kind, SymbolicLoss
@@ -42,6 +43,7 @@ _HOMES = {
     "Task": "tasks",
     "from_torch": "export",
     "load_grammar": "grammar",
+    "load_learned": "learning.loading",
     "load_loss": "sources",
     "load_run": "api",
     "make_task": "tasks",
@@ -64,6 +66,7 @@ __all__ = [
     "__version__",
     "from_torch",
     "load_grammar",
+    "load_learned",
     "load_loss",
     "load_run",
     "make_task",

@@ -1,6 +1,7 @@
 """A suite from start to end. What is done is kept in folders, and the same call goes on where it stopped.
 
-OUT/CASE/search-SEED    run folders        OUT/CASE/evaluation    the best of them against others
+OUT/CASE/search-SEED    run folders        OUT/CASE/learned-METHOD  learned losses
+OUT/CASE/evaluation     the best of them, against others
 OUT/times.jsonl         what took how long OUT/CASE/transfer-N    on other tasks and models
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +19,17 @@ import msgspec
 from symloss.archive import RunFolder
 from symloss.archive.files import append_lines, cut_unfinished_line, read_lines
 from symloss.archive.holding import held
+from symloss.archive.learned import LearnedFolder
 from symloss.benchmark.suite import Case, Plan
 from symloss.config import SearchConfig
 from symloss.errors import RunError
 from symloss.evaluation import Evaluation, EvaluationSettings, evaluate
+from symloss.evaluation.contestants import STANDARD
 from symloss.evaluation.results import Row, TaskResult
 from symloss.evaluation.work import Say
 from symloss.expr import format_formula
+from symloss.learning.run import learned_in
+from symloss.learning.settings import TEXTS
 from symloss.records import Candidate, ranked
 from symloss.run import resume, start
 from symloss.run_record import config_of
@@ -97,11 +102,12 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
     )
     chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
     loss = f"{DISCOVERED}={chosen.best.loss.expression}"
+    against = (*case.against, *learned_losses(case, folder, out, stage, tick))
     with timed(out, f"{case.name}/evaluations"):
         settings = EvaluationSettings(
             losses=(loss,),
             tasks=(case.task,),
-            against=case.against,
+            against=against,
             metrics=case.metrics,
             budget=case.budget,
         )
@@ -119,6 +125,22 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
             name = f"transfer-{number}"
             transfers.append(evaluate(settings, folder / name, stage(name), tick))
     return CaseResult(case, searches, chosen, evaluation, tuple(transfers))
+
+
+def learned_losses(
+    case: Case, folder: Path, out: Path, stage: Callable[[str], Say], tick: Callable[[], None]
+) -> list[str]:
+    """Losses learned as networks, by name and folder; the usual one before them if there is no other."""
+    found: list[str] = []
+    with timed(out, f"{case.name}/learning") if case.learned else nullcontext():
+        for config in case.learned:
+            path = folder / f"learned-{config.method}"
+            learned_in(config, path, stage(config.method), tick)
+            found.append(f"{config.method}={path}")
+    if not found or case.against:
+        return found
+    kind = LearnedFolder.open(folder / f"learned-{case.learned[0].method}").record().task.kind
+    return [STANDARD[kind], *found]
 
 
 class _Told(Unwatched):
@@ -193,5 +215,5 @@ def judged(task: TaskResult) -> Row:
 
 
 def by_hand(task: TaskResult) -> Sequence[Row]:
-    """The losses that it is compared with, best on test data first."""
-    return [row for row in task.ranked() if not row.judged]
+    """The published losses that it is compared with, best on test data first."""
+    return [row for row in task.ranked() if not row.judged and row.name not in TEXTS]

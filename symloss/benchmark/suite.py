@@ -4,6 +4,8 @@
     search: {generations: 20}                  # settings of every search, as in a configuration
     search_seeds: [0, 1, 2]
     against: [all]
+    learn: [ml3, adalfl]                       # learned losses, compared with in every evaluation
+    learning: {training: {steps: 2000}}        # settings of each of them
     budget: {seeds: 20}                        # settings of every evaluation
     cases:
       - name: digits-noise
@@ -27,6 +29,7 @@ from msgspec import Meta, Struct
 from symloss.config import SearchConfig, Settings, Table, TaskSettings, checked, merged
 from symloss.errors import ConfigError, did_you_mean
 from symloss.evaluation.settings import Budget
+from symloss.learning.settings import LearnConfig
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
 Seeds = Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**31)], ...], Meta(min_length=1)]
@@ -52,6 +55,8 @@ class CaseTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     search: dict[str, Any] = {}
     search_seeds: Seeds | None = None
     against: Names | None = None
+    learn: Names | None = None
+    learning: dict[str, Any] = {}
     metrics: Names | None = None
     budget: dict[str, Any] = {}
     transfer: tuple[dict[str, Any], ...] = ()
@@ -65,6 +70,8 @@ class SuiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     search: dict[str, Any] = {}
     search_seeds: Seeds = (0,)
     against: Names = ("all",)
+    learn: Names = ()
+    learning: dict[str, Any] = {}
     metrics: Names = ()
     budget: dict[str, Any] = {}
     cases: Annotated[tuple[dict[str, Any], ...], Meta(min_length=1)] = ({},)
@@ -81,7 +88,10 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Case:
-    """Searches on a task, one from each seed, and the evaluation of the best of what they found."""
+    """Searches on a task, one from each seed, and the evaluation of the best of what they found.
+
+    learned: losses that are learned as networks there, and compared with.
+    """
 
     name: str
     task: TaskSettings
@@ -90,6 +100,7 @@ class Case:
     metrics: Names
     budget: Budget
     transfers: tuple[Transfer, ...]
+    learned: tuple[LearnConfig, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +145,11 @@ def _case(suite: SuiteTable, written: Mapping[str, Any], place: str) -> Case:
         _placed(f"{place}, search", {**search, **own, "seed": seed}, SearchConfig)
         for seed in case.search_seeds or suite.search_seeds
     )
+    learning = merged(suite.learning, case.learning)
+    learned = tuple(
+        _placed(f"{place}, learning", {**learning, **own, "method": method}, LearnConfig)
+        for method in dict.fromkeys(suite.learn if case.learn is None else case.learn)
+    )
     budget = merged(suite.budget, case.budget)
     return Case(
         case.name,
@@ -143,6 +159,7 @@ def _case(suite: SuiteTable, written: Mapping[str, Any], place: str) -> Case:
         suite.metrics if case.metrics is None else case.metrics,
         _budget(f"{place}, budget", budget),
         tuple(_transfer(f"{place}, transfer", own, budget, table) for table in case.transfer),
+        learned,
     )
 
 

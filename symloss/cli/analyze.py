@@ -23,7 +23,7 @@ from symloss.cli.losses import LossCommand, loss_options
     "--figure",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Draw it into FILE, which ends in .png, .pdf or .svg.",
+    help="Draw it into FILE, which ends in .png, .pdf or .svg; .gif animates a learned loss.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 def command(
@@ -42,8 +42,14 @@ def command(
     "focal(gamma=1)", or a formula.
     Shown are its values and slopes, how it pushes at the start and at the end of training beside
     cross-entropy and label smoothing, the learning rate and the label smoothing that it implies, its
-    shape, and the well-known losses nearest to it. For regression: its curve and influence.
+    shape, and the well-known losses nearest to it. For regression: its curve and influence. The folder of a
+    learned loss is followed over training.
     """
+    from symloss.archive.learned import LearnedFolder
+
+    if LearnedFolder.is_one(Path(source)):
+        _learned(Path(source), as_json, figure, overwrite)
+        return
     from symloss.cli.losses import loaded
     from symloss.records import Kind
     from symloss.report.analysis import analyze
@@ -66,3 +72,28 @@ def command(
     from symloss.report.analysis.text import as_text
 
     Console(highlight=False).print(as_text(analysis))
+
+
+def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) -> None:
+    from symloss.errors import ReportError
+    from symloss.learning.loading import load_learned
+    from symloss.learning.watching import as_lines, factors_of, moments_of
+    from symloss.report.analysis.analysis import plain_data
+    from symloss.report.animation import check, save_learned
+
+    if figure is not None:
+        check(figure, overwrite)
+    found = load_learned(path)
+    if figure is not None and found.record.network is None:
+        raise ReportError(f"'{path}' learned a learning rate, without curves; leave --figure out")
+    moments = moments_of(found) if found.record.network is not None else []
+    if figure is not None:
+        save_learned(moments, found.record.method, figure, overwrite)
+        click.echo(f"wrote {figure}", err=True)
+    if as_json:
+        rates = [{"step": step, "learning_rate": rate} for step, rate in factors_of(found)]
+        told = plain_data(moments) if moments else rates
+        click.echo(json.dumps({"method": found.record.method, "moments": told}, indent=2, allow_nan=False))
+        return
+    for line in as_lines(found, moments):
+        click.echo(line)

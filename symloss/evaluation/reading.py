@@ -8,28 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from symloss.archive import RunFolder
+from symloss.archive.learned import LearnedFolder
 from symloss.config import TaskSettings, checked, layered, parse_assignments
 from symloss.errors import ConfigError
 from symloss.evaluation.settings import Budget, EvaluationSettings
 
 
 def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettings:
-    """What `given` says, and for the rest the task of the first loss that is the folder of a search.
+    """What `given` says, and for the rest the task of the first loss that is a run folder.
 
     With a task of its own, nothing is taken from the search. Raises ConfigError for an impossible value.
     """
     own: dict[str, Any] = {}
     folder = next((loss for loss in losses if os.path.isdir(loss)), None)
     if folder is not None and "task" not in given:
-        record = RunFolder.open(Path(folder)).record()
-        if record.get("task", {}).get("given"):
-            raise ConfigError(
-                f"the search in '{folder}' was given its data in Python, so that they are not known here; "
-                "choose a --task"
-            )
+        path = Path(folder)
+        learned = LearnedFolder.is_one(path)
+        own = LearnedFolder.open(path).record().config if learned else _of_search(path)
         names = TaskSettings.__struct_fields__
-        own = {name: value for name, value in record["config"].items() if name in names}
+        own = {name: value for name, value in own.items() if name in names}
     return checked({**own, **given}, TaskSettings)
+
+
+def _of_search(folder: Path) -> dict[str, Any]:
+    """The configuration of a search. Raises ConfigError if its task was given in Python."""
+    record = RunFolder.open(folder).record()
+    if record.get("task", {}).get("given"):
+        raise ConfigError(
+            f"the search in '{folder}' was given its data in Python, so that they are not known here; "
+            "choose a --task"
+        )
+    config: dict[str, Any] = record["config"]
+    return config
 
 
 def budget_of(given: Mapping[str, Any], steps: int | None, assignments: Iterable[str] = ()) -> Budget:

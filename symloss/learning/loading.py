@@ -81,8 +81,9 @@ class _Scaled:
         return task_loss(outputs, labels, self.kind) * self.factor
 
 
-def load_learned(path: Path) -> LearnedLoss:
+def load_learned(path: Path | str) -> LearnedLoss:
     """The learned loss of a run folder. Raises RunError if there is none yet."""
+    path = Path(path)
     folder = LearnedFolder.open(path)
     snapshots = folder.snapshots()
     if not snapshots:

@@ -266,6 +266,28 @@ def resume(path: Path, say: Say = lambda line: None, tick: Callable[[], None] = 
         return run.run()
 
 
+def learned_in(
+    config: LearnConfig, path: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None
+) -> None:
+    """See to it that the run of these settings in `path` is finished: begin it, go on, or leave it alone.
+
+    Raises: RunError if the run there was made with other settings.
+    """
+    if not LearnedFolder.is_one(path):
+        start(config, path, say, tick)
+        return
+    folder = LearnedFolder.open(path)
+    recorded = config_of(folder)
+    measured = {name: getattr(recorded.training, name) for name in ("network", "models_at_once")}
+    rate = config.training.learning_rate or recorded.training.learning_rate
+    training = msgspec.structs.replace(config.training, learning_rate=rate, **measured)
+    if recorded != msgspec.structs.replace(config, training=training, network=config.loss_network):
+        raise RunError(f"the run in '{path}' was made with other settings; choose another --out")
+    snapshots = folder.snapshots()
+    if not snapshots or snapshots[-1].step < recorded.training.steps:
+        resume(path, say, tick)
+
+
 def config_of(folder: LearnedFolder) -> LearnConfig:
     """The configuration of a saved run. Raises RunError if it cannot be read."""
     try:

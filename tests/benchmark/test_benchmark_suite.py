@@ -302,3 +302,24 @@ def test_the_suites_that_are_shipped_and_documented_can_be_read(tmp_path):
     assert shipped
     for path in shipped:
         assert read_suite(path).cases
+
+
+def test_learned_losses_are_rows_beside_discovered_ones(tmp_path):
+    text = SMALL.replace(
+        "against: [cross-entropy, brier]",
+        "against: []\nlearn: [ml3, adalfl]\nlearning: {offline: {steps: 5}, network: {hidden: 4}, "
+        "training: {steps: 6, network: chain, models_at_once: 2}}",
+    )
+    cases = read_suite(written(tmp_path, text)).cases
+    plan = replace(read_suite(written(tmp_path, text)), cases=cases[1:])
+    (first,) = run_suite(plan, tmp_path / "out")
+    (task,) = first.evaluation.tasks
+    assert {row.name for row in task.rows} == {"discovered", "cross-entropy", "ml3", "adalfl"}
+    assert [row.name for row in by_hand(task)] == ["cross-entropy"]
+    (again,) = run_suite(plan, tmp_path / "out")
+    assert again.evaluation == first.evaluation
+    other = written(tmp_path, text.replace("offline: {steps: 5}", "offline: {steps: 6}"))
+    with pytest.raises(SymlossError, match="other settings"):
+        run_suite(replace(plan, cases=read_suite(other).cases[1:]), tmp_path / "out")
+    with pytest.raises(SymlossError, match="unknown value 'ml4'"):
+        read_suite(written(tmp_path, text.replace("[ml3, adalfl]", "[ml4]")))

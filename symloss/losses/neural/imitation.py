@@ -87,7 +87,9 @@ def _goal(kind: Kind, along: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     prediction = inside.repeat(2)[:, None]
     target = along.new_tensor([0.0, 1.0]).repeat_interleave(len(along))[:, None]
     if kind is Kind.MULTICLASS:
-        share = prediction.clamp(min=FLOOR)
+        # Slopes of other classes count at the true one too, which has most of the probability in the end.
+        lowest = torch.where(target > 0, FLOOR, 0.3)
+        share = torch.maximum(prediction, lowest)
         return prediction, target, -target / share, share
     share = (prediction * (1.0 - prediction)).clamp(min=FLOOR)
     return prediction, target, (prediction - target) / share, share
