@@ -128,8 +128,8 @@ class Fit:
             x_scale="jac",
             max_nfev=evaluations,
         )
-        found = whole(result.x)
-        return found if np.isfinite(found).all() else start
+        found: Array = whole(result.x)
+        return found if bool(np.isfinite(found).all()) else start
 
 
 def refitted(expr: Expr, samples: Samples, evaluations: int = 100) -> Fitted | None:
