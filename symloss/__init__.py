@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from symloss.export import from_torch
     from symloss.expr import parse_expression
     from symloss.grammar import load_grammar
+    from symloss.losses.neural.adaptive import AdaptiveLoss
+    from symloss.meta.online.learner import OnlineLossLearner
     from symloss.records import Kind, SymbolicLoss
     from symloss.sources import load_loss
     from symloss.tasks import Corruption, Split, Task, make_task, task_from_arrays
 
 _HOMES = {
+    "AdaptiveLoss": "losses.neural.adaptive",
     "CandidateTable": "api",
     "Corruption": "tasks",
     "DiscoveredLoss": "api",
     "Kind": "records",
     "LossSearch": "api",
+    "OnlineLossLearner": "meta.online.learner",
     "Split": "tasks",
     "SymbolicLoss": "records",
     "SymlossError": "errors",
@@ -46,11 +50,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "AdaptiveLoss",
     "CandidateTable",
     "Corruption",
     "DiscoveredLoss",
     "Kind",
     "LossSearch",
+    "OnlineLossLearner",
     "Split",
     "SymbolicLoss",
     "SymlossError",

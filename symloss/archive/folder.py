@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
+from symloss.archive.learned import LearnedFolder
 from symloss.archive.lines import (
     CandidateLine,
     FinalistLine,
@@ -115,6 +116,11 @@ class RunFolder:
             raise RunError(f"'{path}' {what}; a run folder made by 'symloss search --out' was expected")
         if not (path / "run.json").is_file():
             raise RunError(f"'{path}' is not a run folder: it has no run.json; give the --out of a search")
+        if LearnedFolder.is_one(path):
+            raise RunError(
+                f"'{path}' holds a learned loss, which is a network and has no formulas; "
+                f"look at it with: symloss analyze {path}"
+            )
         return cls(path)
 
     def record(self) -> dict[str, Any]:

@@ -14,6 +14,8 @@ COMMANDS = {
     "search": "Search for a loss function.",
     "distill": "Fit formulas to a loss: from a network to a formula.",
     "resume": "Go on with an interrupted search or evaluation.",
+    "train-loss": "Learn a loss that is a network (ML3, AdaLFL).",
+    "resume": "Go on with an interrupted search, evaluation or learned loss.",
     "show": "Show the candidates of a search, best first.",
     "analyze": "Explain what a loss does in training.",
     "evaluate": "Compare losses under one budget.",
@@ -30,7 +32,7 @@ COMMANDS = {
 
 def _module_of(command: str) -> str:
     """The module of a command; 'import' is a word of Python."""
-    return "import_" if command == "import" else command
+    return "import_" if command == "import" else command.replace("-", "_")
 
 
 class LazyGroup(click.Group):

@@ -116,7 +116,7 @@ class Fit:
 
     def _moved(self, start: Array, moving: Array, evaluations: int) -> Array:
         def whole(part: Array) -> Array:
-            constants = start.copy()
+            constants: Array = start.copy()
             constants[moving] = part
             return constants
 

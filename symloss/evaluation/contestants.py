@@ -12,8 +12,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from symloss.archive.learned import LearnedFolder
 from symloss.errors import ConfigError, TaskError
 from symloss.expr import format_formula
+from symloss.learning.loading import load_learned
 from symloss.losses.catalogue import CATALOGUE
 from symloss.losses.exact import trainable
 from symloss.losses.function import FunctionLoss, Loss
@@ -111,6 +113,8 @@ def contestant(
         return Contestant(
             name or source, (Version("", user_loss(source)),), None, judged, source_digest(source)
         )
+    if LearnedFolder.is_one(Path(source)):
+        return _learned(source, kind, judged, name)
     found = load_loss(source, kind)
     if found.loss.kind is not kind:
         raise ConfigError(
@@ -131,6 +135,18 @@ def contestant(
         judged,
         str(expression),
     )
+
+
+def _learned(source: str, kind: Kind, judged: bool, name: str | None) -> Contestant:
+    """A learned loss: frozen, or learning anew with every network from where its run began to train one."""
+    found = load_learned(Path(source))
+    if found.record.task.kind is not kind:
+        raise ConfigError(
+            f"'{source}' is a loss for {found.record.task.kind.value} tasks, this is {kind.value}; "
+            "choose another"
+        )
+    loss = found.loss()
+    return Contestant(name or source, (Version("", loss),), None, judged, found.identity())
 
 
 def is_code(source: str) -> bool:

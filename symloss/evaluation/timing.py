@@ -9,9 +9,10 @@ import msgspec
 import torch
 
 from symloss.losses.function import Loss
+from symloss.meta.online.mixed import MixedHeat
 from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
-from symloss.meta.training import Heat, Job
+from symloss.meta.training import Job
 from symloss.tasks.task import Task
 from symloss.workers import one_thread
 
@@ -29,7 +30,8 @@ def step_seconds(task: Task, losses: Mapping[str, Loss], training: Training, see
     training = msgspec.structs.replace(training, steps=2 + ROUNDS * ROUND_STEPS)
     with one_thread():
         heats = {
-            name: Heat(task, [Job(loss, seed, RATE)], training, seed, plan) for name, loss in losses.items()
+            name: MixedHeat(task, [Job(loss, seed, RATE)], training, seed, plan)
+            for name, loss in losses.items()
         }
         done = dict.fromkeys(heats, 0)
 

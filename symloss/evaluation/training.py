@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import msgspec
 from torch import Tensor
 
+from symloss.meta.online.mixed import MixedHeat
 from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
-from symloss.meta.training import Heat, Job, outputs_on
+from symloss.meta.training import Job
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
 
@@ -52,12 +53,12 @@ def train_networks(
     plan = plan_for(task, training)
 
     def work(piece: Sequence[Job], tick: Callable[[], None]) -> tuple[list[Tensor], Tensor | None]:
-        heat = Heat(task, piece, training, batch_seed, plan)
+        heat = MixedHeat(task, piece, training, batch_seed, plan)
         on_the_way = []
         for step in steps_looked_at(training.steps, looks.points):
             heat.advance(step, tick)
-            on_the_way.append(outputs_on(heat.fleet.network, heat.fleet.parameters, task.valid))
-        last = outputs_on(heat.fleet.network, heat.fleet.parameters, task.test) if looks.test else None
+            on_the_way.append(heat.outputs(task.valid))
+        last = heat.outputs(task.test) if looks.test else None
         return on_the_way, last
 
     found: list[Trained] = []

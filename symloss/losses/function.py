@@ -10,6 +10,7 @@ from torch import Tensor
 
 from symloss.expr import Expr
 from symloss.losses.entry import averaged, targets_of
+from symloss.losses.neural.settings import NetworkSettings
 from symloss.losses.population import Population
 from symloss.records import Kind
 
@@ -45,8 +46,25 @@ class FunctionLoss:
         return slope
 
 
-Loss = Expr | FunctionLoss
-"""What networks can be trained under."""
+@dataclass(frozen=True)
+class OnlineLoss:
+    """A loss that learns while a network trains; what it has learned belongs to that network.
+
+    weights: of the loss network in the beginning, (settings.size,); without settings of a network, the factor
+             of a learned learning rate alone. rate: of Adam on the weights.
+    meta_batch: what the stepped network is asked about: a batch of "validation" data, or the next one of
+             "training".
+    """
+
+    name: str
+    settings: NetworkSettings | None
+    weights: tuple[float, ...]
+    rate: float
+    meta_batch: str = "validation"
+
+
+Loss = Expr | FunctionLoss | OnlineLoss
+"""What networks can be trained under. How an `OnlineLoss` learns is known where networks are trained."""
 
 
 class Losses:
@@ -55,7 +73,8 @@ class Losses:
     def __init__(self, losses: Sequence[Loss], kind: Kind, num_outputs: int, like: Tensor) -> None:
         """like: a tensor with the device and the precision of the networks."""
         self._kind, self._num_outputs, self._dtype = kind, num_outputs, like.dtype
-        formulas = [(row, loss) for row, loss in enumerate(losses) if not isinstance(loss, FunctionLoss)]
+        assert not any(isinstance(loss, OnlineLoss) for loss in losses)
+        formulas = [(row, loss) for row, loss in enumerate(losses) if isinstance(loss, Expr)]
         self._population = Population([loss for _, loss in formulas], kind, like.device)
         self._constants = self._population.constants(like.dtype)
         self._rows: list[tuple[FunctionLoss, list[int]]] = []

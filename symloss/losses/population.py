@@ -18,6 +18,7 @@ from torch import Tensor
 from symloss.expr import Constant, Expr, constants_of, map_leaves, with_constants
 from symloss.losses.entry import averaged, predictions_of, pull_back
 from symloss.losses.tape import Tape, mixed_tape, slope_tape, value_tape
+from symloss.losses.tunable import Transpose
 from symloss.records import Kind
 
 
@@ -58,7 +59,7 @@ def _in_numpy(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
 
 
 class Population:
-    """K elementwise losses, one for each of K models, with explicit exact gradients.
+    """K elementwise losses, one for each of K models, with explicit exact gradients. Implements `Tunable`.
 
     expressions: one formula per model.
     device:      where the models are.
@@ -155,6 +156,22 @@ class Population:
     def contracted(self, mixed: Tensor, direction: Tensor) -> Tensor:
         """Sum of each constant's row of `mixed` times its model's row of `direction` (K, batch, outputs)."""
         return (mixed * direction[self._rows_of_constants]).sum(dim=(1, 2))
+
+    def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
+        """See `Tunable`; constants are those of `flat_constants`."""
+        predictions = predictions_of(outputs, self.kind)
+        slopes, mixed = self.slopes_and_mixed(predictions, targets, self.by_group(constants))
+        share = averaged(outputs, self.kind)
+
+        def transpose(direction: Tensor, factor: float) -> Tensor:
+            push = pull_back(predictions, direction, self.kind)  # the Jacobian of softmax is symmetric
+            return self.contracted(mixed, push) * (factor / share)
+
+        return pull_back(predictions, slopes, self.kind) / share, transpose
+
+    def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
+        """See `Tunable`."""
+        return self.output_gradient(outputs, targets, self.by_group(constants))
 
     def _apply(
         self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]

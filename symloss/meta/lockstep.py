@@ -8,13 +8,14 @@ seeds differ).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import stack_module_state
 
 from symloss.meta.settings import Training
-from symloss.networks import Network, Parameters
+from symloss.networks import Network, Parameters, Pass, Separate
 from symloss.networks.randomness import seeded
 
 
@@ -49,7 +50,11 @@ class Fleet:
         seed: of what networks draw, such as dropout masks.
         """
         forward = self.network.run(self.parameters, x, seed)
-        slopes = forward.backward(output_gradient(forward.outputs) * self._rates[:, None, None])
+        self.follow(forward, output_gradient(forward.outputs))
+
+    def follow(self, forward: Pass, output_gradient: Tensor) -> None:
+        """One optimiser step along the gradient of a pass that was made at the fleet's parameters."""
+        slopes = forward.backward(output_gradient * self._rates[:, None, None])
         decay = self._training.weight_decay
         for name, parameter in self.parameters.items():
             slope = slopes[name].contiguous()
@@ -58,6 +63,32 @@ class Fleet:
                 slope = slope.addcmul(parameter, share)
             parameter.grad = slope
         self._sgd.step()
+
+    def effect(self, directions: Parameters) -> Parameters:
+        """P v for v = directions; -P is the derivative of the parameters after a step by the gradient."""
+        nesterov = self._training.nesterov and self._training.momentum > 0
+        factor = self._rates * (1.0 + self._training.momentum if nesterov else 1.0)
+        return {name: value * factor.view(-1, *[1] * (value.dim() - 1)) for name, value in directions.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Parameters, the optimiser's averages, and running statistics."""
+        buffers = self.network.buffers if isinstance(self.network, Separate) else {}
+        averages = {
+            name: self._sgd.state[value]["momentum_buffer"]
+            for name, value in self.parameters.items()
+            if self._sgd.state[value].get("momentum_buffer") is not None
+        }
+        return {"parameters": self.parameters, "averages": averages, "buffers": buffers}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of a fleet that was made alike."""
+        for name, value in self.parameters.items():
+            value.copy_(state["parameters"][name])
+            if name in state["averages"]:
+                self._sgd.state[value]["momentum_buffer"] = state["averages"][name].clone()
+        if isinstance(self.network, Separate):
+            for name, value in self.network.buffers.items():
+                value.copy_(state["buffers"][name])
 
     def keep(self, rows: Tensor) -> Fleet:
         """The networks of these rows alone, with the state of their optimiser, as a new fleet."""

@@ -1,12 +1,14 @@
-"""How the task loss of a trained network depends on the constants of the loss that trained it, exactly.
+"""How the task loss of a trained network depends on what is tuned in the loss that trained it, exactly.
+
+What is tuned, called constants here, may be those of formulas, the weights of a loss network, or a rate.
 
 For a single inner step no double backward pass through the network is needed. With z the outputs on
 the training batch, g(phi) = dL_phi/dz, and v the gradient of the task loss at the stepped weights,
 
     d task / d phi = -lr * d/dphi <g(phi), J v>,     J = dz/dtheta,
 
-where J v is one more pass through the network. The loss is elementwise in the predictions p, so the product
-is <slope(phi), dp/dz J v>: only the slopes, a short formula, are differentiated with respect to phi.
+where J v is one more pass through the network. Only g, a short formula, is differentiated with respect to
+phi; how, the losses know: see `Tunable`.
 All candidates share the network, so the training forward pass is done once for the population.
 
 For several inner steps the chain rule runs backwards over them, one at a time: each step is computed again
@@ -24,8 +26,9 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn import functional
 
-from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
-from symloss.losses.population import Population
+from symloss.losses.entry import targets_of
+from symloss.losses.neural.stacked import usual_gradient
+from symloss.losses.tunable import Tunable
 from symloss.meta.batches import training_inputs
 from symloss.networks import Differentiable, Network, Parameters
 from symloss.networks.randomness import step_seed
@@ -39,7 +42,7 @@ class MetaStep:
 
     network:       how the networks compute. differentiable: the same, by torch and to any order.
     start:         the parameters before the inner steps, with one row for all candidates.
-    constants:     of `population`, as `Population.flat_constants`; a gradient has the same shape.
+    population:    the losses of the candidates. constants: what is tuned in them; a gradient has their shape.
     train_batches: indices of the training samples of each inner step.
     valid_batch:   indices of the validation samples on which the task loss is measured.
     learning_rate: of the inner steps, plain gradient descent.
@@ -53,7 +56,7 @@ class MetaStep:
     network: Network
     differentiable: Differentiable
     start: Parameters
-    population: Population
+    population: Tunable
     constants: Tensor
     task: Task
     train_batches: Sequence[Tensor]
@@ -88,33 +91,20 @@ def task_loss(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
     return functional.mse_loss(outputs, labels)
 
 
-def task_gradient(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
-    """Gradient of each network's `task_loss` with respect to its outputs (K, batch, outputs)."""
-    batch, width = outputs.shape[-2:]
-    error = predictions_of(outputs, kind) - targets_of(labels, kind, width, outputs.dtype)
-    if kind is Kind.MULTICLASS:
-        return error / batch
-    return error * ((1.0 if kind is Kind.BINARY else 2.0) / (batch * width))
-
-
 @torch.no_grad()
 def one_step_gradient(step: MetaStep) -> Tensor:
     """Exact meta-gradient for one inner step; see the module."""
-    population, kind, rate = step.population, step.population.kind, step.learning_rate
-    network, start = step.network, step.start
+    network, start, rate = step.network, step.start, step.learning_rate
     x, targets = step.train_batch(0)
 
     forward = network.run(start, x, step.drawn(0))
-    predictions = predictions_of(forward.outputs, kind)
-    slopes, mixed = population.slopes_and_mixed(predictions, targets, population.by_group(step.constants))
-    share = averaged(forward.outputs, kind)
-    gradients = forward.backward(pull_back(predictions, slopes, kind) / share)
+    gradient, transpose = step.population.linearised(forward.outputs, targets, step.constants)
+    gradients = forward.backward(gradient)
     stepped = {name: torch.sub(value, gradients[name], alpha=rate) for name, value in start.items()}
 
     valid = network.run(stepped, step.valid_inputs(), step.drawn(1))
-    directions = valid.backward(task_gradient(valid.outputs, step.valid_labels(), kind))
-    push = pull_back(predictions, forward.push(directions), kind)  # the Jacobian of softmax is symmetric
-    return population.contracted(mixed, push) * (-rate / share)
+    directions = valid.backward(usual_gradient(valid.outputs, step.valid_labels(), step.task.kind))
+    return transpose(forward.push(directions), -rate)
 
 
 def unrolled_gradient(step: MetaStep) -> Tensor:
@@ -148,11 +138,10 @@ def _inner_gradient(
     step: MetaStep, parameters: Parameters, constants: Tensor, number: int, create_graph: bool
 ) -> Parameters:
     """Gradient of each candidate's loss at its parameters (K, ...), which require gradients."""
-    population = step.population
     x, targets = step.train_batch(number)
     outputs = step.differentiable.call(parameters, x, step.drawn(number))
-    incoming = population.output_gradient(
-        outputs if create_graph else outputs.detach(), targets, population.by_group(constants)
+    incoming = step.population.differentiable(
+        outputs if create_graph else outputs.detach(), targets, constants
     )
     found = torch.autograd.grad(
         outputs, list(parameters.values()), incoming, create_graph=create_graph, materialize_grads=True

@@ -66,6 +66,33 @@ class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     keep_better: bool = True
 
 
+class Offline(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a learned loss is meta-trained before anything is trained with it (ML3; AdaLFL's initialisation).
+
+    steps:       meta steps, each with a fresh network. learning_rate: of Adam on the loss.
+    inner_steps: training steps that are differentiated through, by plain SGD of the base network's learning
+                 rate. start: weights of the loss network "random" as drawn, as in the papers, or such that it
+                 begins as the "usual" loss.
+    """
+
+    steps: CountOrZero = 2500
+    learning_rate: Positive = 1e-3
+    inner_steps: Count = 1
+    start: Literal["random", "usual"] = "random"
+
+
+class Adaptation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a loss goes on learning while the base network trains (AdaLFL).
+
+    rate:  of Adam on the loss; larger ones make training restless, says the paper.
+    batch: what the stepped network is asked about: a batch of "validation" data, as in the paper's
+           algorithm, or the next "training" batch.
+    """
+
+    rate: NotNegative = 1e-5
+    batch: Literal["validation", "training"] = "validation"
+
+
 class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is tried before anything is trained.
 

@@ -53,6 +53,11 @@ class Heat:
         self._done = 0
         self._set_losses()
 
+    @property
+    def done(self) -> int:
+        """Steps that were made."""
+        return self._done
+
     def _set_losses(self) -> None:
         task = self._task
         self.losses = Losses([job.loss for job in self._jobs], task.kind, task.num_outputs, task.train.x)
@@ -69,6 +74,10 @@ class Heat:
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)
+
+    def outputs(self, split: Split) -> Tensor:
+        """Raw outputs of each network on a part of the data: (networks, samples, outputs)."""
+        return outputs_on(self.fleet.network, self.fleet.parameters, split)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with the networks of these rows alone."""

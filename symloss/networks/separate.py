@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -43,6 +46,16 @@ class Separate:
 
     def keep(self, rows: Tensor) -> Separate:
         return Separate(self._template, {name: value[rows] for name, value in self.buffers.items()})
+
+    @contextmanager
+    def without_a_trace(self) -> Iterator[None]:
+        """Passes in the block leave running statistics as they were."""
+        before = {name: value.clone() for name, value in self.buffers.items()}
+        try:
+            yield
+        finally:
+            for name, value in self.buffers.items():
+                value.copy_(before[name])
 
     @torch.enable_grad()
     def _training_outputs(self, rows: list[Parameters], x: Tensor, seed: int) -> list[Tensor]:

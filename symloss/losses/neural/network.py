@@ -69,13 +69,17 @@ class LossNetwork(nn.Module):
     def _as(self, prediction: Tensor) -> Tensor:
         return self.weights.to(prediction.dtype)
 
-    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
+    def per_sample(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """The loss of each sample (batch,) of a multiclass task; otherwise of each element, as `outputs`."""
         predictions = predictions_of(outputs, self.kind)
         targets = targets_of(labels, self.kind, outputs.shape[-1], outputs.dtype).reshape(outputs.shape)
         found = self.per_element(predictions, targets)
-        if self.kind is Kind.MULTICLASS and self.settings.classes == "sum":
-            found = found.sum(dim=-1)
-        return found.mean()
+        if self.kind is not Kind.MULTICLASS:
+            return found
+        return found.sum(dim=-1) if self.settings.classes == "sum" else found.mean(dim=-1)
+
+    def forward(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        return self.per_sample(outputs, labels).mean()
 
     def extra_repr(self) -> str:
         return f"{self.kind.value}, {self.settings}"

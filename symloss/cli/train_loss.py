@@ -1,0 +1,102 @@
+"""`symloss train-loss`: a loss that is a network, learned by differentiating through training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from symloss.cli.progress import progress
+from symloss.cli.tasks import task_options
+
+if TYPE_CHECKING:
+    from symloss.learning.run import Learned
+
+METHODS = ("ml3", "adalfl", "lr-offline", "lr-online")
+
+
+@click.command("train-loss")
+@click.argument("method", type=click.Choice(METHODS), metavar="METHOD")
+@task_options
+@click.option("--meta-steps", type=int, metavar="N", help="Steps of meta-training.  [default: 2500]")
+@click.option("--steps", type=int, metavar="N", help="Steps of the base network.  [default: 2000]")
+@click.option(
+    "--adaptation-rate", type=float, metavar="RATE", help="Of the loss, meanwhile.  [default: 1e-5]"
+)
+@click.option("--seed", type=int, metavar="N", help="Seed of everything random.  [default: 0]")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings as TOML or JSON.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting, such as network.hidden=50 or adaptation.batch=training.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Run folder; must be new or empty.  [default: runs/METHOD-N]",
+)
+def command(
+    method: str,
+    meta_steps: int | None,
+    steps: int | None,
+    adaptation_rate: float | None,
+    config_file: Path | None,
+    assignments: tuple[str, ...],
+    out: Path | None,
+    **options: Any,
+) -> None:
+    """Learn a loss that is a network.
+
+    METHOD is ml3 (meta-trained beforehand, then frozen), adalfl (goes on learning while the base network
+    trains), or lr-offline or lr-online (a learning rate learned in the same ways, as their ablation). The
+    loss at chosen steps of training is kept in the run folder, which evaluate, score, analyze and resume
+    take.
+    """
+    from symloss.config import layered, parse_assignments, read_config
+    from symloss.learning.run import start
+    from symloss.learning.settings import LearnConfig
+
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    for table, name, value in (
+        ("offline", "steps", meta_steps),
+        ("training", "steps", steps),
+        ("adaptation", "rate", adaptation_rate),
+    ):
+        if value is not None:
+            given[table] = {name: value}
+    layers = [read_config(config_file)] if config_file else []
+    config = layered(LearnConfig, *layers, parse_assignments(assignments), given, {"method": method})
+    folder = out or _next_folder(method)
+    report(lambda say, tick: start(config, folder, say, tick), folder)
+
+
+def report(run: Callable[[Callable[[str], None], Callable[[], None]], Learned], folder: Path) -> None:
+    """Run, showing progress, and say what came out."""
+    with progress() as (say, tick):
+        try:
+            found = run(say, tick)
+        except KeyboardInterrupt:
+            click.echo(f"stopped; everything is kept. Go on with: symloss resume {folder}", err=True)
+            raise SystemExit(130) from None
+    click.echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
+    click.echo(f"next: symloss analyze {folder}")
+    click.echo(f"      symloss evaluate {folder}")
+
+
+def _next_folder(method: str) -> Path:
+    """The first of runs/METHOD-1, runs/METHOD-2, ... that does not exist."""
+    number = 1
+    while (folder := Path("runs") / f"{method}-{number}").exists():
+        number += 1
+    return folder

@@ -1,0 +1,274 @@
+"""The learning of a loss from start to end: meta-training, then a base network trained under it.
+
+Both parts are saved now and then, and a run that was stopped goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from torch import Tensor
+
+from symloss import __version__
+from symloss.archive.holding import held
+from symloss.archive.learned import LearnedFolder, Snapshot
+from symloss.errors import RunError
+from symloss.learning.settings import LearnConfig
+from symloss.learning.visits import VisitCounter
+from symloss.losses.function import OnlineLoss
+from symloss.losses.neural.imitation import usual_weights
+from symloss.losses.neural.network import initial_weights
+from symloss.losses.neural.stacked import stacked
+from symloss.making import check_metric, digest_of, metric_of, task_of
+from symloss.meta.online.heat import OnlineHeat
+from symloss.meta.plan import plan_for
+from symloss.meta.settings import Tuning
+from symloss.meta.training import Job
+from symloss.meta.tuning import Tuner
+from symloss.records import Kind
+from symloss.tasks import Task
+from symloss.workers import one_thread
+
+SAVES = 20
+"""How often meta-training is saved on the way."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """How a run ended: the base network's validation cost under the learned loss, and the last snapshot."""
+
+    metric: str
+    cost: float
+    snapshot: Snapshot
+
+
+class LearningRun:
+    """One run: its parts, and where it stands."""
+
+    def __init__(
+        self,
+        config: LearnConfig,
+        task: Task,
+        folder: LearnedFolder | None = None,
+        say: Say = lambda line: None,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.config, self.task, self.folder = config, task, folder
+        self._say, self._tick = say, tick
+        self._plan = plan_for(task, config.training)
+        assert config.training.learning_rate is not None
+        tuning = Tuning(
+            steps=max(1, config.offline.steps),
+            learning_rate=config.offline.learning_rate,
+            inner_steps=config.offline.inner_steps,
+            inner_learning_rate=config.training.learning_rate,
+            batch_size=config.training.batch_size,
+        )
+        losses = stacked(1, task.kind, config.loss_network)
+        self.tuner = Tuner(losses, self._first_weights(), task, tuning, config.seed, self._plan)
+        self.heat: OnlineHeat | None = None
+        self._visits = VisitCounter(task.kind)
+        self._began = time.monotonic()
+
+    def _first_weights(self) -> Tensor:
+        """Of the loss before anything is learned: (1, size)."""
+        config, x, network = self.config, self.task.train.x, self.config.loss_network
+        if network is None:
+            return torch.ones(1, 1, dtype=x.dtype, device=x.device)
+        if config.offline.start == "usual":
+            weights = usual_weights(self.task.kind, self.task.num_outputs, network, config.seed)
+        else:
+            weights = initial_weights(network, torch.Generator().manual_seed(config.seed))
+        return weights[None].to(x)
+
+    def run(self) -> Learned:
+        """Learn to the end."""
+        with one_thread():
+            self._meta_train()
+            heat = self.heat or self._new_heat()
+            self._train(heat)
+            metric = metric_of(self.config, self.task)
+            (cost,) = metric.batched(heat.outputs(self.task.valid), self.task.valid.y).tolist()
+        last = self._snapshot(heat)
+        self._event("finished", metric=metric.name, validation=cost if math.isfinite(cost) else None)
+        self._say(f"a network trained under it: validation {metric.name} {cost:.4g}")
+        return Learned(metric.name, cost, last)
+
+    def _meta_train(self) -> None:
+        steps = self.config.offline.steps
+        stride = max(1, steps // SAVES)
+        while self.tuner.done < steps:
+            self.tuner.advance(min(steps, self.tuner.done + stride), self._tick)
+            self._save()
+            self._say(f"meta-training: {self.tuner.done} of {steps} steps")
+
+    def _new_heat(self) -> OnlineHeat:
+        """The base network's training, and the first snapshot: the loss that it begins with."""
+        config = self.config
+        weights = tuple(self.tuner.constants[0].tolist())
+        rate = config.adaptation.rate if config.online else 0.0
+        loss = OnlineLoss(config.method, config.loss_network, weights, rate, config.adaptation.batch)
+        self.heat = self._heat_of(loss)
+        if config.online:
+            self._add(self._snapshot(self.heat))
+        self._save()
+        return self.heat
+
+    def _heat_of(self, loss: OnlineLoss) -> OnlineHeat:
+        training = self.config.training
+        assert training.learning_rate is not None
+        job = Job(loss, self.config.seed, training.learning_rate)
+        return OnlineHeat(self.task, [job], training, self.config.seed, self._plan, self._visits.add)
+
+    def _train(self, heat: OnlineHeat) -> None:
+        config, steps = self.config, self.config.training.steps
+        # A loss that is frozen is kept once, at the end, with where training was all the way.
+        count = config.snapshots if config.online else 1
+        for step in sorted({max(1, round(steps * (i + 1) / count)) for i in range(count)}):
+            if step <= heat.done:
+                continue
+            heat.advance(step, self._tick)
+            self._add(self._snapshot(heat, with_visits=True))
+            self._save()
+            self._say(f"training: {step} of {steps} steps")
+
+    def _snapshot(self, heat: OnlineHeat, with_visits: bool = False) -> Snapshot:
+        visits = self._visits.taken() if with_visits else None
+        done, steps = heat.done, self.config.training.steps
+        return Snapshot(done, done / steps, tuple(heat.weights[0].tolist()), visits)
+
+    def _add(self, snapshot: Snapshot) -> None:
+        if self.folder is not None:
+            self.folder.add_snapshots([snapshot])
+
+    def _event(self, name: str, **facts: Any) -> None:
+        if self.folder is not None:
+            self.folder.add_event(name, seconds=round(time.monotonic() - self._began, 3), **facts)
+
+    def _save(self) -> None:
+        if self.folder is None:
+            return
+        state = {
+            "length": self.folder.length(),
+            "tuner": self.tuner.state(),
+            "heat": None if self.heat is None else self.heat.state(),
+        }
+        data = io.BytesIO()
+        torch.save(state, data)
+        self.folder.save_state(data.getvalue())
+
+    def restore(self, data: bytes) -> None:
+        """Go on from a saved state. Raises RunError if it is none of this run."""
+        assert self.folder is not None
+        try:
+            state = torch.load(io.BytesIO(data), weights_only=True, map_location=self.task.train.x.device)
+            self.tuner.restore(state["tuner"])
+            if state["heat"] is not None:
+                network = self.config.loss_network
+                size = network.size if network else 1
+                rate = self.config.adaptation.rate if self.config.online else 0.0
+                blank = OnlineLoss(
+                    self.config.method, network, (0.0,) * size, rate, self.config.adaptation.batch
+                )
+                self.heat = self._heat_of(blank)
+                self.heat.restore(state["heat"])
+            length = int(state["length"])
+        except Exception as error:  # a damaged file can fail in any way
+            raise RunError(
+                f"'{self.folder.path / 'state.pt'}' is damaged: {type(error).__name__}: {error}"
+            ) from error
+        self.folder.cut_back(length)
+
+
+def settled(config: LearnConfig, task: Task) -> LearnConfig:
+    """The configuration with what is left to defaults and measurement, which must not be made anew."""
+    plan = plan_for(task, config.training)
+    usual = 0.001 if task.kind is Kind.REGRESSION else 0.01
+    training = msgspec.structs.replace(
+        config.training,
+        network=plan.name,
+        models_at_once=plan.at_once,
+        learning_rate=config.training.learning_rate or usual,
+    )
+    return msgspec.structs.replace(config, training=training, network=config.loss_network)
+
+
+def record_of(config: LearnConfig, task: Task) -> dict[str, Any]:
+    """What `run.json` says."""
+    return {
+        "method": config.method,
+        "seed": config.seed,
+        "task": {
+            "name": task.name,
+            "kind": task.kind.value,
+            "num_outputs": task.num_outputs,
+            "model": task.model_name,
+            "metric": config.metric or task.metric,
+            "digest": digest_of(config, task),
+            "notes": list(task.notes),
+        },
+        "network": config.loss_network,
+        "versions": {"symloss": __version__, "torch": version("torch"), "python": platform.python_version()},
+        "config": msgspec.to_builtins(config),
+    }
+
+
+def start(
+    config: LearnConfig,
+    out: Path | None = None,
+    say: Say = lambda line: None,
+    tick: Callable[[], None] = lambda: None,
+) -> Learned:
+    """Learn a loss. With `out`, its record is kept in that folder, which must be new or empty."""
+    task = task_of(config)
+    config = settled(config, task)
+    check_metric(metric_of(config, task), task, config.seed)
+    if out is None:
+        return LearningRun(config, task, None, say, tick).run()
+    folder = LearnedFolder.create(out, record_of(config, task))
+    with held(out):
+        folder.add_event("started", device=str(task.train.x.device), network=config.training.network)
+        return LearningRun(config, task, folder, say, tick).run()
+
+
+def resume(path: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None) -> Learned:
+    """Go on with a run that was stopped, from where it was saved last."""
+    folder = LearnedFolder.open(path)
+    with held(path):
+        config = config_of(folder)
+        task = task_of(config)
+        if folder.record().task.digest != digest_of(config, task):
+            raise RunError(
+                f"the data, the networks or the metric are others now than when the run in '{path}' began; "
+                "choose another --out, or bring them back"
+            )
+        run = LearningRun(config, task, folder, say, tick)
+        state = folder.state()
+        if state is None:
+            folder.cut_back(0)
+        else:
+            run.restore(state)
+        if run.heat is not None and run.heat.done >= config.training.steps:
+            raise RunError(f"the run in '{path}' is finished; look at it with: symloss analyze {path}")
+        folder.add_event("resumed", meta_steps=run.tuner.done, steps=run.heat.done if run.heat else 0)
+        return run.run()
+
+
+def config_of(folder: LearnedFolder) -> LearnConfig:
+    """The configuration of a saved run. Raises RunError if it cannot be read."""
+    try:
+        return msgspec.convert(folder.record().config, LearnConfig)
+    except msgspec.ValidationError as error:
+        raise RunError(f"'{folder.path / 'run.json'}' is damaged: {error}") from None

@@ -1,0 +1,90 @@
+"""Several loss networks at once, one for each base network, as tuning and online adaptation need them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
+from symloss.losses.neural.arithmetic import values_and_slopes
+from symloss.losses.neural.settings import NetworkSettings
+from symloss.losses.tunable import Transpose, Tunable
+from symloss.records import Kind
+
+
+class StackedNetworks:
+    """K loss networks of one shape; what is tuned are their weights (K, size). Implements `Tunable`."""
+
+    def __init__(self, count: int, kind: Kind, settings: NetworkSettings) -> None:
+        self.kind = kind
+        self._count, self._settings = count, settings
+
+    def __len__(self) -> int:
+        return self._count
+
+    def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
+        predictions = predictions_of(outputs, self.kind)
+        with torch.enable_grad():
+            weights = constants.detach().requires_grad_()
+            slopes = self._slopes(weights, predictions, targets)
+        share = averaged(outputs, self.kind)
+
+        def transpose(direction: Tensor, factor: float) -> Tensor:
+            push = pull_back(predictions, direction, self.kind)  # the Jacobian of softmax is symmetric
+            (found,) = torch.autograd.grad(slopes, weights, push)
+            return found * (factor / share)
+
+        return pull_back(predictions, slopes.detach(), self.kind) / share, transpose
+
+    def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
+        predictions = predictions_of(outputs, self.kind)
+        slopes = self._slopes(constants, predictions, targets)
+        return pull_back(predictions, slopes, self.kind) / averaged(outputs, self.kind)
+
+    def _slopes(self, weights: Tensor, predictions: Tensor, targets: Tensor) -> Tensor:
+        predictions = predictions.expand(self._count, *predictions.shape[1:])
+        slopes = values_and_slopes(weights, predictions, targets, self._settings)[1]
+        mean = self.kind is Kind.MULTICLASS and self._settings.classes == "mean"
+        return slopes / predictions.shape[-1] if mean else slopes
+
+
+class LearnedRates:
+    """The usual loss, K times, each times a factor: what is tuned are the factors (K, 1).
+
+    A factor of the gradient acts as one of the learning rate. Implements `Tunable`.
+    """
+
+    def __init__(self, count: int, kind: Kind) -> None:
+        self.kind = kind
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
+        usual = usual_gradient(outputs, targets, self.kind)
+
+        def transpose(direction: Tensor, factor: float) -> Tensor:
+            return (direction * usual).sum(dim=(1, 2))[:, None] * factor
+
+        return usual * constants[..., None], transpose
+
+    def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
+        return usual_gradient(outputs, targets, self.kind) * constants[..., None]
+
+
+def stacked(count: int, kind: Kind, settings: NetworkSettings | None) -> Tunable:
+    """K loss networks, or K learned learning rates where there are no settings of a network."""
+    return StackedNetworks(count, kind, settings) if settings else LearnedRates(count, kind)
+
+
+def usual_gradient(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+    """Gradient of each network's usual loss, cross-entropy or mean squared error, by its outputs.
+
+    outputs: (K, batch, outputs), the shape of what is returned. labels: class ids, or targets as they enter.
+    """
+    batch, width = outputs.shape[-2:]
+    error = predictions_of(outputs, kind) - targets_of(labels, kind, width, outputs.dtype)
+    if kind is Kind.MULTICLASS:
+        return error / batch
+    return error * ((1.0 if kind is Kind.BINARY else 2.0) / (batch * width))

@@ -1,0 +1,1 @@
+"""Losses that learn while a model trains (AdaLFL): one differentiable step, exact and without copies."""
