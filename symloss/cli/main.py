@@ -13,7 +13,6 @@ from symloss.errors import SymlossError, did_you_mean
 COMMANDS = {
     "search": "Search for a loss function.",
     "distill": "Fit formulas to a loss: from a network to a formula.",
-    "resume": "Go on with an interrupted search or evaluation.",
     "train-loss": "Learn a loss that is a network (ML3, AdaLFL).",
     "resume": "Go on with an interrupted search, evaluation or learned loss.",
     "show": "Show the candidates of a search, best first.",
