@@ -68,7 +68,10 @@ def distil(
     engine: str = "deap",
     tick: Callable[[str], None] = lambda line: None,
 ) -> Distilled:
-    """Fit formulas of a grammar, by its name or path, to a loss. Raises ExpressionError if none fits better than a constant."""
+    """Fit formulas of a grammar, by its name or path, to a loss.
+
+    Raises ExpressionError if none fits better than a constant.
+    """
     samples, grammar = teacher.samples(of), load_grammar(source)
     if engine == "pysr":
         from symloss.distill.pysr_engine import fit_with_pysr

@@ -114,7 +114,7 @@ def command(
     report(lambda watcher, stop: trained(found, config, out, WORST, watcher=watcher, stop=stop), out)
 
 
-WORST = 0.3
+WORST = 0.7
 """Formulas that are further from the loss than this are not worth training."""
 
 

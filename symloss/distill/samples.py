@@ -113,7 +113,7 @@ def usual_domain(kind: Kind) -> Domain:
 
 
 def visited(
-    predictions: Sequence[float], targets: Sequence[float], counts: Any, kind: Kind, floor: float = 0.1
+    predictions: Sequence[float], targets: Sequence[float], counts: Any, kind: Kind, floor: float = 0.02
 ) -> Domain:
     """Where training went: pairs in each bin of a histogram, weighted by how often it was there.
 
