@@ -9,37 +9,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from symloss.config import SearchConfig
 from symloss.distill.constants import Fitted
-from symloss.distill.front import Front
 from symloss.distill.genetic import FitSettings, fit_formulas
-from symloss.distill.samples import Of, Samples
+from symloss.distill.samples import Of
 from symloss.distill.sources import Teacher
 from symloss.errors import ExpressionError
 from symloss.expr import print_expression
-from symloss.grammar import Grammar
+from symloss.grammar import load_grammar
 from symloss.records import Kind
 from symloss.run import Outcome, start
 from symloss.tasks import Task
 from symloss.watching import Watcher
 
 DEFAULT_GRAMMARS = {
-    Kind.MULTICLASS: "classification",
-    Kind.BINARY: "classification",
+    Kind.MULTICLASS: "probability",
+    Kind.BINARY: "probability",
     Kind.REGRESSION: "residual",
 }
-
-
-class Engine(Protocol):
-    """Whatever fits formulas to samples."""
-
-    def __call__(
-        self, samples: Samples, grammar: Grammar, kind: Kind, settings: FitSettings, tick: Any = ..., /
-    ) -> Front: ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,7 @@ class Distilled:
     chosen: Fitted
     engine: str
     of: Of
+    grammar: str
 
     def record(self) -> dict[str, Any]:
         """What a run says about where its formulas come from."""
@@ -70,14 +62,17 @@ class Distilled:
 
 def distil(
     teacher: Teacher,
-    grammar: Grammar,
+    source: str,
     settings: FitSettings,
     of: Of = "value",
     engine: str = "deap",
     tick: Callable[[str], None] = lambda line: None,
 ) -> Distilled:
-    """Fit formulas of a grammar to a loss. Raises ExpressionError if none fits better than a constant."""
-    samples = teacher.samples(of)
+    """Fit formulas of a grammar, by its name or path, to a loss.
+
+    Raises ExpressionError if none fits better than a constant.
+    """
+    samples, grammar = teacher.samples(of), load_grammar(source)
     if engine == "pysr":
         from symloss.distill.pysr_engine import fit_with_pysr
 
@@ -90,7 +85,7 @@ def distil(
             f"no formula of grammar '{grammar.name}' fits {teacher.name} better than a constant; choose "
             "another --grammar, a larger --size, or more --seconds"
         )
-    return Distilled(teacher, tuple(front.members()), chosen, engine, of)
+    return Distilled(teacher, tuple(front.members()), chosen, engine, of, source)
 
 
 def trained(
@@ -110,6 +105,7 @@ def trained(
     kept = [f for f in distilled.front if f.error <= worst] or [distilled.front[-1]]
     config = msgspec.structs.replace(
         config,
+        grammar=distilled.grammar,
         method="given",
         seeds=tuple(print_expression(f.expression) for f in kept),
         population=len(kept),

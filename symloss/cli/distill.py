@@ -101,7 +101,7 @@ def command(
     if over_time:
         from symloss.cli.over_time import distil_over_time
 
-        distil_over_time(source, grammar, settings, of, config, out)
+        distil_over_time(source, grammar, settings, of, out)
         return
     found = _fitted(source, at, kind, grammar, engine, of, settings)
     _show(found)
@@ -114,7 +114,7 @@ def command(
     report(lambda watcher, stop: trained(found, config, out, WORST, watcher=watcher, stop=stop), out)
 
 
-WORST = 0.3
+WORST = 0.7
 """Formulas that are further from the loss than this are not worth training."""
 
 
@@ -140,13 +140,12 @@ def _fitted(
 ) -> Distilled:
     from symloss.cli.progress import progress
     from symloss.distilling import DEFAULT_GRAMMARS, distil
-    from symloss.grammar import load_grammar
     from symloss.teachers import teacher_of
 
     teacher = teacher_of(source, kind, at)
-    chosen = load_grammar(grammar or DEFAULT_GRAMMARS[teacher.kind])
+    chosen = grammar or DEFAULT_GRAMMARS[teacher.kind]
     with progress() as (tell, _):
-        tell(f"fitting formulas of grammar {chosen.name} to {teacher.name}")
+        tell(f"fitting formulas of grammar {chosen} to {teacher.name}")
         return distil(teacher, chosen, settings, of, engine, tell)
 
 

@@ -21,12 +21,12 @@ INTERRUPTED = 130
 """Exit status of a search that Ctrl-C stopped, as shells have it."""
 
 
-def search_andreport(config: SearchConfig, folder: Path) -> None:
+def search_and_report(config: SearchConfig, folder: Path) -> None:
     """Run a new search, showing its progress."""
     report(lambda watcher, stop: start(config, folder, watcher=watcher, stop=stop), folder)
 
 
-def resume_andreport(folder: Path) -> None:
+def resume_and_report(folder: Path) -> None:
     """Go on with a search, showing its progress."""
     report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop), folder)
 

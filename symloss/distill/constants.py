@@ -19,6 +19,9 @@ from symloss.expr import Expr, call, constants_of, fold, inputs_of, with_constan
 from symloss.losses.population import structure_of
 from symloss.losses.tape import Array, mixed_tape, sensitivity_tape, slope_tape, value_tape
 
+ROUNDING = 1e-18
+"""A formula whose seen part is a smaller share of it than this, both squared, has none."""
+
 LARGE = 1e12
 """Constants and values beyond this are of no use in a loss."""
 
@@ -67,8 +70,10 @@ class Fit:
             seen = self._samples.seen(np.stack([np.broadcast_to(row, shape) for row in found]))
             value, slopes = seen[0], seen[1:]
             square = float(value @ value)
+            plain = float(np.sum(np.broadcast_to(found[0], shape) ** 2 * domain.weight))
         worthless = 1e3 * self._wanted, np.zeros((len(value), len(constants)))
-        if not np.isfinite(seen).all() or not 1e-24 < square < LARGE**2 or np.abs(seen).max() > LARGE:
+        usable = np.isfinite(seen).all() and 1e-24 < square < LARGE**2 and np.abs(seen).max() < LARGE
+        if not usable or square < ROUNDING * plain:  # what is left is rounding
             return 0.0, *worthless
         scale = float(value @ self._wanted) / square
         across = slopes - np.outer(slopes @ value / square, value)
@@ -82,7 +87,9 @@ class Fit:
             (found,) = self._outputs.replay_arrays(domain.prediction, domain.target, numbers)
             found = np.broadcast_to(found, (len(many), len(domain.prediction)))
             seen = self._samples.seen(found)
-            explained = (seen @ self._wanted) ** 2 / np.sum(seen**2, axis=1)
+            squares = np.sum(seen**2, axis=1)
+            plain = np.sum(found**2 * domain.weight, axis=1)
+            explained = np.where(squares < ROUNDING * plain, 0.0, (seen @ self._wanted) ** 2 / squares)
         return np.asarray(np.sqrt(np.clip(1.0 - np.nan_to_num(explained, nan=0.0), 0.0, 1.0)))
 
     def promising(self, constants: Sequence[float], rng: np.random.Generator, count: int) -> Array:
@@ -116,7 +123,7 @@ class Fit:
 
     def _moved(self, start: Array, moving: Array, evaluations: int) -> Array:
         def whole(part: Array) -> Array:
-            constants = start.copy()
+            constants: Array = start.copy()
             constants[moving] = part
             return constants
 
@@ -128,8 +135,8 @@ class Fit:
             x_scale="jac",
             max_nfev=evaluations,
         )
-        found = whole(result.x)
-        return found if np.isfinite(found).all() else start
+        found: Array = whole(result.x)
+        return found if bool(np.isfinite(found).all()) else start
 
 
 def refitted(expr: Expr, samples: Samples, evaluations: int = 100) -> Fitted | None:

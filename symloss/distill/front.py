@@ -31,6 +31,11 @@ class Front:
         if known is None or found.error < known.error:
             self.by_size[found.size] = found
 
+    @property
+    def least(self) -> float:
+        """The least error so far."""
+        return min((found.error for found in self.by_size.values()), default=1.0)
+
     def members(self) -> list[Fitted]:
         """Those that are better than all smaller ones, smallest first: errors fall from one to the next."""
         kept: list[Fitted] = []

@@ -120,13 +120,9 @@ def fit_formulas(
         search = GeneticSearch(limited, settings.population, Genetic(), seed)
         for _ in range(settings.generations):
             search.tell(fitter.evaluate(search.ask()))
-            if stop() or time.monotonic() - began > settings.seconds:
+            if stop() or time.monotonic() - began > settings.seconds or fitter.front.least <= settings.enough:
                 return trimmed(fitter.front, samples)
-        members = fitter.front.members()
-        if members:
-            tick(f"search {number + 1}/{settings.searches}: least error {members[-1].error:.2%}")
-            if members[-1].error <= settings.enough:
-                break
+        tick(f"search {number + 1}/{settings.searches}: least error {fitter.front.least:.2%}")
     return trimmed(fitter.front, samples)
 
 

@@ -75,7 +75,8 @@ def fit_with_pysr(
 
 def from_zero(samples: Samples) -> Array:
     """Values without what training does not see: zero where the prediction is nearest to the target."""
-    domain, wanted = samples.domain, samples.values.copy()
+    domain = samples.domain
+    wanted: Array = samples.values.copy()
     for target in np.unique(domain.target):
         rows = domain.target == target
         nearest = np.argmin(np.abs(domain.prediction[rows] - target))

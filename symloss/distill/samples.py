@@ -1,13 +1,14 @@
 """What is fitted: the values of a loss, or its slope, at chosen pairs of prediction and target.
 
-The gradient that trains a network does not see what a loss adds for a target as such, so values are
-compared after their mean over each target has been taken away. Slopes are compared as they are.
+Some of a loss is never seen by a network: what it adds for a target as such, and with several classes, whose
+probabilities sum to one, any multiple of the prediction that is the same for all targets. What a formula and
+a loss have to agree in is what remains when these have been taken away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -30,11 +31,15 @@ LEAST_PROBABILITY = 1e-3
 
 @dataclass(frozen=True)
 class Domain:
-    """Where a loss is sampled: pairs, and how much each counts. Arrays (n,); weights sum to one."""
+    """Where a loss is sampled: pairs, and how much each counts. Arrays (n,); weights sum to one.
+
+    classes: whether predictions are probabilities that sum to one over several classes.
+    """
 
     prediction: Array
     target: Array
     weight: Array
+    classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,20 +65,23 @@ class Samples:
         return float(np.sqrt(np.sum(self.wanted**2)))
 
     @cached_property
-    def _groups(self) -> tuple[Array, Array]:
-        """The target of each pair as a column of zeros and ones, and the weight of each target."""
-        _, position = np.unique(self.domain.target, return_inverse=True)
-        columns = np.eye(int(position.max()) + 1)[position]
-        return columns, self.domain.weight @ columns
+    def _unseen(self) -> Array:
+        """What no network sees, as orthonormal columns (n, k) after weighting."""
+        domain, ones = self.domain, np.ones(len(self.domain.weight))
+        if self.of == "slope":
+            columns = [ones] if domain.classes else []
+        else:
+            columns = [(domain.target == target).astype(float) for target in np.unique(domain.target)]
+            columns += [domain.prediction] if domain.classes else []
+        if not columns:
+            return np.zeros((len(ones), 0))
+        weighted = np.stack(columns, axis=1) * np.sqrt(domain.weight)[:, None]
+        return np.linalg.qr(weighted)[0]
 
     def seen(self, numbers: Array) -> Array:
-        """Values (..., n) as they are compared: without their mean over each target, times root weights."""
-        numbers = np.broadcast_to(numbers, (*np.shape(numbers)[:-1], len(self.domain.weight)))
-        if self.of == "value":
-            columns, totals = self._groups
-            means = (numbers * self.domain.weight) @ columns / totals
-            numbers = numbers - means @ columns.T
-        found: Array = numbers * np.sqrt(self.domain.weight)
+        """Values or slopes (..., n) as they are compared: times root weights, without what is never seen."""
+        weighted = numbers * np.sqrt(self.domain.weight)
+        found: Array = weighted - (weighted @ self._unseen) @ self._unseen.T
         return found
 
 
@@ -99,11 +107,13 @@ def _pairs(predictions: Array, targets: Array) -> Domain:
 
 def usual_domain(kind: Kind) -> Domain:
     """Where a loss is sampled if nothing says where training goes."""
-    return values_about() if kind is Kind.REGRESSION else probabilities()
+    if kind is Kind.REGRESSION:
+        return values_about()
+    return replace(probabilities(), classes=kind is Kind.MULTICLASS)
 
 
 def visited(
-    predictions: Sequence[float], targets: Sequence[float], counts: Any, kind: Kind, floor: float = 0.1
+    predictions: Sequence[float], targets: Sequence[float], counts: Any, kind: Kind, floor: float = 0.02
 ) -> Domain:
     """Where training went: pairs in each bin of a histogram, weighted by how often it was there.
 
@@ -125,7 +135,8 @@ def visited(
     share = (1 - floor) * found / total + floor / found.size
     weight = np.repeat(share / len(within), len(within), axis=1)
     prediction = np.tile(points.ravel(), len(centres))
-    return Domain(prediction, np.repeat(centres, points.size), weight.ravel() / weight.sum())
+    target, weights = np.repeat(centres, points.size), weight.ravel() / weight.sum()
+    return Domain(prediction, target, weights, kind is Kind.MULTICLASS)
 
 
 def sampled(loss: PerElement, domain: Domain, of: Of = "value", name: str = "the loss") -> Samples:
@@ -148,6 +159,6 @@ def sampled(loss: PerElement, domain: Domain, of: Of = "value", name: str = "the
     if not (np.isfinite(values).all() and np.isfinite(slopes).all()):
         raise ExpressionError(f"{name} has values or slopes that are not finite where it is sampled")
     samples = Samples(domain, values, slopes, of)
-    if samples.size <= 1e-12 * (1 + np.abs(values).max()):
-        raise ExpressionError(f"{name} does not depend on the prediction, so there is nothing to fit")
+    if samples.size <= 1e-9 * (1 + np.abs(values).max()):
+        raise ExpressionError(f"{name} would train nothing: there is no gradient in it, so nothing to fit")
     return samples

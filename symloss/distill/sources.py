@@ -69,7 +69,7 @@ def learned_teacher(path: Path, snapshot: Snapshot) -> Teacher:
     averaged = task.kind is Kind.MULTICLASS and record.network.classes == "mean"
     share = 1.0 / task.num_outputs if averaged else 1.0
     domain = usual_domain(task.kind)
-    if visits is not None and sum(map(sum, visits.counts)):
+    if visits is not None and any(any(row) for row in visits.counts):
         domain = visited(visits.predictions, visits.targets, visits.counts, task.kind)
     return Teacher(
         f"{path}, step {snapshot.step}",

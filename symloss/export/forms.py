@@ -31,6 +31,7 @@ class Form:
             operations each than `terms`.
     others: whether classes that are not the true one have terms of their own in it.
     scale:  k if the loss is k times cross-entropy.
+    schedule: coefficients of each tunable constant by powers of the progress of training, see `over_time`.
     careful: whether the rewrites of `careful` are in it.
     """
 
@@ -42,6 +43,7 @@ class Form:
     scale: float | None = None
     careful: bool = True
     tunable: bool = False
+    schedule: tuple[tuple[float, ...], ...] | None = None
 
     @property
     def constants(self) -> tuple[float, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from symloss import __version__
 from symloss.errors import ExportError
 from symloss.export.forms import Form
-from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, walk
+from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, short_number, walk
 from symloss.expr.operators import Operator
 from symloss.records import Kind, SymbolicLoss
 
@@ -115,13 +115,32 @@ def described(form: Form, header: Header, format: str) -> list[str]:
     lines = [f"{one_line(header.title)}: {whole[loss.reduction]}{summed}", ""]
     lines += [f"    {line}" for line in formula]
     lines += ["", f"where {entry}{_COUNTED if 'classes' in inputs_of(loss.expression) else ''}."]
+    lines += _scheduled(form)
     lines += [_meaning(row) for row in guarded_operators(loss)]
     lines += ["", f"format: {format}", f"kind: {loss.kind.value}", f"reduction: {loss.reduction}"]
-    lines += ["learnable: yes"] if form.tunable else []
+    if form.schedule is not None:
+        lines += ["over time: yes, the expression is that at progress 0"]
+    elif form.tunable:
+        lines += ["learnable: yes"]
     lines += [f"expression: {print_expression(loss.expression)}"]
     for name, text in header.facts():
         lines += textwrap.wrap(f"{name}: {text}", 100, subsequent_indent="    ")
     return lines
+
+
+def _scheduled(form: Form) -> list[str]:
+    """How the constants depend on the progress of training, if they do."""
+    if form.schedule is None:
+        return []
+    lines = [
+        "",
+        "Those are the constants at the start. In their order, at the progress t from 0 to 1, they are",
+        "",
+    ]
+    for row in form.schedule:
+        terms = [short_number(value) + ("", " t", " t^2", " t^3")[power] for power, value in enumerate(row)]
+        lines.append("    " + " + ".join(terms).replace("+ -", "- "))
+    return [*lines, ""]
 
 
 def _meaning(row: Operator) -> str:

@@ -124,6 +124,18 @@ def _check(reduction):
 """
 
 
+_CONSTANTS_AT = '''\
+COEFFICIENTS = {table}
+
+
+def constants_at(progress):
+    """The constants when this share of training is done: polynomials in it."""
+    if not 0.0 <= progress <= 1.0:
+        raise ValueError(f"progress must lie between 0 and 1, found {{progress}}")
+    return np.polynomial.polynomial.polyval(progress, np.array(COEFFICIENTS).T)
+'''
+
+
 def emit_numpy(form: Form, header: Header) -> str:
     """The file's text. Raises ExportError if a part made of constants alone is not finite."""
     kind = form.loss.kind
@@ -143,6 +155,9 @@ def emit_numpy(form: Form, header: Header) -> str:
     code = _ENTRANCES[kind] + values + slopes + exit_
     helpers = [text for use, text in _HELPERS.items() if use in code]
     imports = "import math\n\n" if "_erf(" in code else ""
+    progress = "" if form.schedule is None else "progress, "
+    if form.schedule is not None:
+        helpers.insert(0, _CONSTANTS_AT.format(table=repr(form.schedule)))
     definitions = "\n\n".join([*helpers, _ENTRANCES[kind], _REDUCED])
     return f'''\
 {python_docstring(described(form, header, "numpy"))}
@@ -152,7 +167,7 @@ def emit_numpy(form: Form, header: Header) -> str:
 
 {definitions}
 
-def loss(outputs, target, reduction="{form.loss.reduction}"):
+def loss(outputs, target, {progress}reduction="{form.loss.reduction}"):
     """The loss of a batch, computed in float64.
 
 {SHAPES[kind]}    reduction: "mean" or "sum" of all values, or "none".
@@ -163,7 +178,7 @@ def loss(outputs, target, reduction="{form.loss.reduction}"):
     return values if reduction == "none" else getattr(values, reduction)()
 
 
-def gradient(outputs, target, reduction="{form.loss.reduction}"):
+def gradient(outputs, target, {progress}reduction="{form.loss.reduction}"):
     """The derivative of `loss` by each element of `outputs`, in their shape.
 
     For reduction "none" it is the derivative of each value on its own.
@@ -188,6 +203,9 @@ def _given(form: Form, *results: Node) -> list[str]:
     """Statements for the inputs of the graph that are not there yet."""
     names = inputs_needed(*results)
     lines = ["classes = outputs.shape[-1]"] if "classes" in names else []
+    if form.schedule is not None:
+        own = "".join(f"c{i + 1}, " for i in range(len(form.schedule)))
+        lines.append(f"{own.rstrip()} = constants_at(progress)")
     if form.loss.kind is Kind.MULTICLASS:
         lines.append(
             "p, log_p = _probabilities(outputs)" if "log_p" in names else "p, _ = _probabilities(outputs)"

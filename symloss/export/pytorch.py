@@ -11,11 +11,13 @@ from symloss.export.sparse import OUTPUTS
 from symloss.export.statements import Language, lines_for
 from symloss.export.torch_pieces import (
     COMPLEMENT,
+    CONSTANTS_AT,
     CONVENTIONS,
     ENTRANCE,
     LOG_P,
     MARGIN,
     MODULE,
+    MODULE_OVER_TIME,
     MODULE_TUNABLE,
     REDUCED,
     TRUE_CLASS,
@@ -43,9 +45,14 @@ LANGUAGE = Language(
 def emit_torch(form: Form, header: Header) -> str:
     """The file's text. Raises ExportError if a part made of constants alone is not finite."""
     definitions = _definitions(form)
-    if form.tunable:
+    if form.schedule is not None:
+        definitions[:0] = [f"COEFFICIENTS = {form.schedule!r}\n", CONSTANTS_AT]
+        definitions.append(MODULE_OVER_TIME[form.loss.kind])
+    elif form.tunable:
         definitions.insert(0, f"CONSTANTS = {form.constants!r}\n")
-    definitions.append(MODULE_TUNABLE[form.loss.kind] if form.tunable else MODULE[form.loss.kind])
+        definitions.append(MODULE_TUNABLE[form.loss.kind])
+    else:
+        definitions.append(MODULE[form.loss.kind])
     default = f'reduction: str = "{form.loss.reduction}"'
     code = "\n\n".join(definitions).replace('reduction: str = "mean"', default)
     imports = ["from typing import Any\n"] if ": Any" in code else []

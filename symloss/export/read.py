@@ -101,6 +101,10 @@ def _stated(path: Path, facts: dict[str, str]) -> SymbolicLoss:
         raise ExportError(
             f"{path} was not written by 'symloss export': its docstring states no kind and expression"
         )
+    if "over time" in facts:
+        raise ExportError(
+            f"{path} states a loss whose constants change over training, so it is not one formula"
+        )
     try:
         kind = Kind(facts["kind"])
         return SymbolicLoss(parse_expression(facts["expression"]), kind, facts.get("reduction", "mean"))

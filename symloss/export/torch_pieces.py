@@ -170,5 +170,31 @@ def _module(kind: Kind, tunable: bool) -> str:
     )
 
 
+CONSTANTS_AT = '''\
+def constants_at(progress: float) -> Tensor:
+    """The constants when this share of training is done: polynomials in it, by Horner's rule."""
+    if not 0.0 <= progress <= 1.0:
+        raise ValueError(f"progress must lie between 0 and 1, found {progress}")
+    columns = torch.tensor(COEFFICIENTS, dtype=torch.float64).unbind(1)
+    constants = columns[-1]
+    for column in reversed(columns[:-1]):
+        constants = constants * progress + column
+    return constants
+'''
+
+
+def _over_time(kind: Kind) -> str:
+    """The module whose `forward` is told how far training has come."""
+    text = _module(kind, tunable=False)
+    return (
+        text.replace("def forward(self, input: Tensor, target: Tensor)", _FORWARD)
+        .replace("self.weight, **options)", "constants_at(progress), self.weight, **options)")
+        .replace("`Loss()(input, target)`", "`Loss()(input, target, progress)`")
+    )
+
+
+_FORWARD = "def forward(self, input: Tensor, target: Tensor, progress: float)"
+
+MODULE_OVER_TIME = {kind: _over_time(kind) for kind in Kind}
 MODULE = {kind: _module(kind, tunable=False) for kind in Kind}
 MODULE_TUNABLE = {kind: _module(kind, tunable=True) for kind in Kind}

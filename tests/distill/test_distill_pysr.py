@@ -1,8 +1,8 @@
 """The way to PySR and back, without Julia: arguments, equations, recorded halls of fame, a stand-in worker.
 
 No Julia was there when this was written: the files are made after the documented format, a first line
-`Complexity,Loss,Equation` and rows whose equation stands in quotation marks, with numbers in the forms in which
-Julia writes Float32 (`2.5f0`, `1.0f-5`) and Float64 (`1.0e-5`).
+`Complexity,Loss,Equation` and rows whose equation stands in quotation marks, with numbers in the forms in
+which Julia writes Float32 (`2.5f0`, `1.0f-5`) and Float64 (`1.0e-5`).
 """
 
 import contextlib

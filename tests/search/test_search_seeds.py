@@ -1,0 +1,120 @@
+"""Searches that start from formulas: spellings, what is left out, and going on from the record alone."""
+
+import pytest
+from hypothesis import given
+from strategies import expressions, law
+
+from symloss.config import resolve
+from symloss.errors import ConfigError, ExpressionError
+from symloss.expr import evaluate, parse_expression
+from symloss.expr.primitives import FLOATS
+from symloss.grammar import admits, derive, load_grammar
+from symloss.making import make_search
+from symloss.records import Kind
+from symloss.search.seeding import derivable, spellings
+from symloss.seeds import load_seeds, sow
+from symloss.tasks import make_task
+
+
+def value(expr, p, y):
+    try:
+        return evaluate(expr, {"prediction": p, "target": y}, FLOATS, float)
+    except (ArithmeticError, ValueError):
+        return None
+
+
+@law
+@given(expressions())
+def test_spellings_have_the_same_value(expr):
+    for spelling in spellings(expr, 30):
+        for p, y in [(0.3, 1.0), (0.8, 0.0), (1.7, -0.4)]:
+            first, second = value(expr, p, y), value(spelling, p, y)
+            if first is not None and second is not None:
+                assert second == pytest.approx(first, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "text"),
+    [
+        ("classification", "-(y * log(p))"),
+        ("classification", "-1 * (y * (log(p) * pow(1 - p, 2)))"),
+        ("classification", "square(p - y)"),
+        ("regression", "square(y - p)"),
+        ("evomal", "y * log(p)"),
+    ],
+)
+def test_a_seed_is_spelled_until_the_grammar_derives_it(grammar, text):
+    loaded = load_grammar(grammar)
+    found = derivable(loaded, parse_expression(text))
+    assert found is not None
+    assert admits(loaded, found)
+    assert derive(loaded, found) is not None
+
+
+def test_seeds_are_what_a_search_asks_for_first():
+    config = resolve({"seeds": ["-(y * log(p))", "y * square(1 - p)"], "population": 5})
+    search = make_search(config, load_grammar("classification"), make_task("digits", model="linear"))
+    origins = [proposal.origin.operation for proposal in search.ask()]
+    assert origins == ["seed", "seed", "random", "random", "random"]
+
+
+def test_given_formulas_are_asked_for_as_they_are_and_once():
+    config = resolve({"seeds": ["sin(p) * y", "cos(p)"], "method": "given"})
+    search = make_search(config, load_grammar("classification"), make_task("digits", model="linear"))
+    assert [str(proposal.structure) for proposal in search.ask()] == [
+        "sin(prediction) * target",
+        "cos(prediction)",
+    ]
+
+
+@pytest.mark.parametrize("method", ["random", "taylorglo"])
+def test_methods_that_have_no_use_for_seeds_say_so(method):
+    grammar = load_grammar("classification")
+    with pytest.raises(ConfigError, match="does not start from seeds"):
+        make_search(resolve({"seeds": ["p"], "method": method}), grammar, make_task("digits", model="linear"))
+
+
+def test_what_cannot_be_derived_is_counted():
+    seeds = [parse_expression(text) for text in ("-(y * log(p))", "sin(p)", "y * square(1 - p)")]
+    found = sow(seeds, load_grammar("classification"), 1)
+    assert (len(found.used), found.left_out, found.too_many) == (1, 1, 1)
+    assert "1 left out that the grammar cannot derive" in found.sentence
+    with pytest.raises(ExpressionError, match="can derive none of the 1 seeds"):
+        sow(seeds[1:2], load_grammar("classification"), 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("# mine\n\n-(y * ln(p))  # cross-entropy\nsquare(p - y)\n", 2),
+        ("p * y\np * y\n", 1),
+        ("y\n1\np\n", 1),
+    ],
+)
+def test_a_file_has_a_formula_on_each_line(tmp_path, text, count):
+    path = tmp_path / "seeds.txt"
+    path.write_text(text)
+    assert len(load_seeds(str(path), Kind.MULTICLASS, 10)) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("p * y\np +\n", "line 2: column 4: the text ends too early"),
+        ("# nothing\n", "no formula"),
+        ("y\n", "no formula"),
+    ],
+)
+def test_a_file_without_formulas_says_where(tmp_path, text, words):
+    path = tmp_path / "seeds.txt"
+    path.write_text(text)
+    with pytest.raises(ExpressionError, match=words):
+        load_seeds(str(path), Kind.MULTICLASS, 10)
+
+
+def test_the_catalogue_and_a_hall_of_fame_are_seeds(tmp_path):
+    assert len(load_seeds("catalogue", Kind.REGRESSION, 1)) >= 5
+    path = tmp_path / "hall_of_fame.csv"
+    path.write_text('Complexity,Loss,Equation\n1,1.0,"0.5f0"\n5,0.1,"(y * log_abs(p)) * -1.0f0"\n')
+    (seed,) = load_seeds(str(path), Kind.MULTICLASS, 10)
+    assert derivable(load_grammar("classification"), seed) is not None
