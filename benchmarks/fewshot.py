@@ -3,8 +3,8 @@
     python -m benchmarks.fewshot --minutes 30      # two hours and more; writes docs/fewshot-results.md
     python -m benchmarks.fewshot --speed           # a minute; prints
 
-Every cell is a run folder under --out. A cell that is there is not trained again, and one that was stopped goes
-on. All methods of the table share backbone, pretrained blocks, head, data and budget.
+Every cell is a run folder under --out; one that is there is not trained again. All methods of the table share
+backbone, pretrained blocks, head, data and budget. The inner learning rate is NPBML's for Omniglot.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 
 from symloss.benchmark.machine import machine
 from symloss.fewshot import Data, evaluate, load_task, method_settings, resume, train
-from symloss.fewshot.folder import is_fewshot, read_state
+from symloss.fewshot.folder import State, create, is_fewshot, new_record, read_state, write_state
 from symloss.fewshot.gradient import meta_gradient
 from symloss.fewshot.judging import Mean
 from symloss.fewshot.meta_training import TaskLearner
+from symloss.fewshot.settings import Outer
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "fewshot-results.md"
 
@@ -43,6 +45,7 @@ METHODS: dict[str, list[dict[str, Any]]] = {
 def settings_of(name: str, options: argparse.Namespace) -> Any:
     shared = {
         "network": {"filters": options.filters},
+        "inner": {"rate": 0.1},
         "pretraining": {"steps": options.pretraining},
         "outer": {"steps": options.meta_steps, "valid": options.valid, "every": options.every},
     }
@@ -73,20 +76,34 @@ def speed(options: argparse.Namespace) -> list[str]:
     return rows
 
 
+def encoder(shots: int, options: argparse.Namespace) -> State:
+    """The state after pretraining, which is the same for all methods."""
+    out = options.out / f"{shots}-shot" / "encoder"
+    data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
+    if not is_fewshot(out):
+        settings = msgspec.structs.replace(
+            settings_of("MAML", options), outer=Outer(steps=1, valid=options.valid)
+        )
+        train(settings, load_task(data), out, data, "cpu", print)
+    return State(stages={"encoder": read_state(out).stages["encoder"]})
+
+
 def trained(name: str, shots: int, options: argparse.Namespace) -> Path:
     """The folder of a cell, trained for as long as `--minutes` allows."""
     out = options.out / f"{shots}-shot" / name.strip("+ ").lower()
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
+    if not is_fewshot(out):
+        start, task = encoder(shots, options), load_task(data)
+        record = new_record(settings_of(name, options), data, "cpu", tuple(task.train.shape), True)
+        create(out, record)
+        write_state(out, start)
     end = time.monotonic() + 60 * options.minutes
 
     def late() -> bool:
         return time.monotonic() > end
 
-    if is_fewshot(out):
-        if not read_state(out).best("meta"):
-            resume(out, None, print, late)
-    else:
-        train(settings_of(name, options), load_task(data), out, data, "cpu", print, late)
+    if not read_state(out).best("meta"):
+        resume(out, None, print, late)
     return out
 
 
