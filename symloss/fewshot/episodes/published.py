@@ -46,9 +46,9 @@ def omniglot(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
     `rotations=yes` each class of an episode is turned by a random number of right angles.
     """
     check_options(plan.label, options, ("rotations",))
+    finish = turned if flag(plan.label, options, "rotations") else None
     sought = "the folders images_background and images_evaluation"
     files, folder = _located(plan, "omniglot", _omniglot, sought)
-    finish = turned if flag(plan.label, options, "rotations") else None
     splits = pictures_of(files, Look(1, 28, invert=True))
     return assembled(plan, splits, finish, (f"read from {folder}",))
 

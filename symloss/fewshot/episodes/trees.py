@@ -78,10 +78,11 @@ def read_archive(path: Path) -> dict[str, Images]:
     Raises: TaskError if it is no such file. Nothing in it is unpickled.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            missing = [name for name in ("x", "y") if name not in file.files]
+            if missing:
+                raise TaskError(f"{path} has no array '{missing[0]}', expected x and y; rename what it has")
             x, y = file["x"], file["y"]
-    except KeyError as error:
-        raise TaskError(f"{path} has no array {error}, expected x and y; rename what it has") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TaskError(f"{path} cannot be read: {error}; expected plain arrays x and y") from error
     images = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
