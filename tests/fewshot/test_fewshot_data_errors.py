@@ -67,6 +67,11 @@ def bomb(folder):
     path.write_bytes(content)
 
 
+def deep(folder):
+    classes(folder)
+    Image.new("I;16", (6, 6)).save(folder / "c04" / "3.png")
+
+
 def archives(**changes):
     x = np.zeros((6, 5, 5), np.uint8)
 
@@ -134,6 +139,8 @@ FOLDERS = [
     (mixed, "folder:HERE", "make them alike by ?size=PIXELS behind the folder"),
     (torn, "folder:HERE", "cannot be decoded: "),
     (text, "folder:HERE", "c04/3.png is no image of a known kind (PNG, JPEG"),
+    (deep, "folder:HERE", "c04/3.png has more than 8 bits in a channel (mode I;16); convert it to 8 bits"),
+    (no_validation, "cub", "for a folder images with 200 folders of birds, or folders train, val and test"),
     (bomb, "folder:HERE", "c04/3.png is too large an image"),
     (
         archives(x=np.zeros((6, 5, 5))),

@@ -193,6 +193,16 @@ def test_images_of_any_mode_are_read(mode, tmp_path):
     assert task.train.shape == ((3, 5, 5) if mode in ("RGBA", "P") else (1, 5, 5))
 
 
+def test_what_begins_with_a_dot_is_no_class_and_no_image(tmp_path):
+    write_classes(tmp_path, [f"c{n:02}" for n in range(6)])
+    write_classes(tmp_path, [".trash"])
+    (tmp_path / "c03" / "._0.png").write_bytes(b"a system's own")
+    task = make_fewshot(f"folder:{tmp_path}", 1, 1, 1)
+    sources = (task.train, task.valid, task.test)
+    assert {name for source in sources for name in source.names} == {f"c{n:02}" for n in range(6)}
+    assert all(len(images) == 4 for source in sources for images in source.classes)
+
+
 def test_size_cuts_the_middle_out(tmp_path):
     pixels = np.zeros((10, 30), np.uint8)
     pixels[:, 10:20] = 255

@@ -45,4 +45,5 @@ def _blurred(pictures: Picture) -> NDArray[np.float64]:
     places = range(4)
     total = sum(padded[:, i : i + SIDE - 1 : 2, j : j + SIDE - 1 : 2] for i in places for j in places)
     found = np.asarray(total, np.float64).reshape(len(pictures), -1)
-    return found / np.sqrt((found * found).sum(1, keepdims=True))
+    found /= np.sqrt((found * found).sum(1, keepdims=True))
+    return found

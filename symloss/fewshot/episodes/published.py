@@ -187,10 +187,10 @@ def _photographs(
 def _plain(plan: Plan, name: str, size: int) -> tuple[Splits, Path] | None:
     """The three splits as folders or NPZ files, and where they are."""
     for folder in folders(name, plan.data):
-        archives = split_archives(folder)
+        archives = split_archives(folder, strict=False)
         if archives is not None:
             return {split: read_archive(path) for split, path in archives.items()}, folder
-        places = split_folders(folder)
+        places = split_folders(folder, strict=False)
         if places is not None:
             files = {split: class_files(place) for split, place in places.items()}
             return pictures_of(files, Look(3, size)), folder
