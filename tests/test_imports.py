@@ -37,6 +37,8 @@ def imported(code, *arguments):
         "import symloss.records",
         "import symloss.archive",
         "import symloss.config",
+        "import symloss.fewshot.episodes",
+        "import symloss.cli.fewshot_data",
         "import symloss.cli",
         "from symloss import LossSearch; LossSearch(population=3)",
         "from symloss import Kind, SymbolicLoss, parse_expression, load_grammar",

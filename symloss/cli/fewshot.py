@@ -62,7 +62,9 @@ def command() -> None:
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any other setting: see docs/fewshot.md."
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where it is kept.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where it is kept."
+)
 def train_command(
     dataset: str,
     data: str | None,

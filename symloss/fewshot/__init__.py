@@ -1,11 +1,11 @@
 """Few-shot learning: what is learned on many small tasks, so that a new one is learned from few examples.
 
-    from pathlib import Path
-    from symloss.fewshot import Data, evaluate, load_task, method_settings, train
+from pathlib import Path
+from symloss.fewshot import Data, evaluate, load_task, method_settings, train
 
-    data = Data(dataset="glyphs", ways=5, shots=1, queries=15)
-    train(method_settings("npbml"), load_task(data), Path("runs/few"), data)
-    print(evaluate([Path("runs/few")], tasks=600)[0].line())
+data = Data(dataset="glyphs", ways=5, shots=1, queries=15)
+train(method_settings("npbml"), load_task(data), Path("runs/few"), data)
+print(evaluate([Path("runs/few")], tasks=600)[0].line())
 """
 
 from __future__ import annotations

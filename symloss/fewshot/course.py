@@ -1,7 +1,7 @@
 """The course of training: steps of Adam, checkpoints on validation tasks, the best kept, exact resume.
 
-A stage says what its gradients are; everything else is the same for encoders and for meta-training. What a step
-looks at depends on its number alone, so a run that was stopped goes on as if it had not been.
+A stage says what its gradients are; everything else is the same for encoders and for meta-training. What a
+step looks at depends on its number alone, so a run that was stopped goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _apply(
         saved.skipped += 1
         if saved.skipped >= PATIENCE:
             raise RunError(
-                f"the gradients of {PATIENCE} steps in a row are not finite at step {saved.step} of the stage "
+                f"the gradients of {PATIENCE} steps in a row are not finite at step {saved.step} of stage "
                 f"'{saved.stage}'; lower inner.rate or outer.rate"
             )
         return

@@ -1,7 +1,7 @@
 """Encoders that are trained before: the backbone on all training classes, and a relation network.
 
-They say of a query which class of the support set it is like. A prototype is the mean of a class's features; scores
-are the softmax of the negative squared distances to the prototypes.
+They say of a query which class of the support set it is like. A prototype is the mean of a class's features;
+scores are the softmax of the negative squared distances to the prototypes.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Encoder:
         return {n: v.detach().clone() for n, v in self.backbone.named_parameters()}
 
     def pair(self, parameters: Parameters, task: Parameters, end: int | None = None) -> tuple[Tensor, Tensor]:
-        """Features of support and query set by the convention of batch statistics, or maps before block `end`."""
+        """Features of support and query set, normalised as settings say, or maps before block `end`."""
 
         def run(x: Tensor) -> Tensor:
             return cast(Tensor, functional_call(self.backbone, parameters, (x, 0, end)))
@@ -105,7 +105,8 @@ class RelationNetwork:
         classes = support.reshape(ways, -1, *support.shape[1:]).mean(1)
         count = len(query)
         pairs = torch.cat(
-            [classes.expand(count, *classes.shape), query[:, None].expand(count, ways, *query.shape[1:])], dim=2
+            [classes.expand(count, *classes.shape), query[:, None].expand(count, ways, *query.shape[1:])],
+            dim=2,
         )
         found = functional_call(self.compare, group(parameters, "compare"), (pairs.flatten(0, 1),)).mean(2)
         judged: Tensor = functional_call(self.judge, group(parameters, "judge"), (found,))
@@ -172,7 +173,9 @@ class RelationTraining:
 
     name = "relation"
 
-    def __init__(self, settings: Settings, task: FewShotTask, encoder: Parameters, device: torch.device) -> None:
+    def __init__(
+        self, settings: Settings, task: FewShotTask, encoder: Parameters, device: torch.device
+    ) -> None:
         self.settings, self.task, self.device = settings, task, device
         self.stage, self.every = settings.relation, settings.outer.every
         self.network = RelationNetwork(settings, task.train.shape)

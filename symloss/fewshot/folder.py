@@ -1,9 +1,9 @@
 """The run folder of few-shot training.
 
-    run.json       what was asked for: settings, data, versions; its field "program" is "fewshot"
-    state.pt       where training stands; replaced in one step, read as plain tensors only
-    history.jsonl  a line of JSON for each checkpoint: stage, step, loss, cost on validation tasks
-    tensorboard/   the same for TensorBoard, where that is installed
+run.json       what was asked for: settings, data, versions; its field "program" is "fewshot"
+state.pt       where training stands; replaced in one step, read as plain tensors only
+history.jsonl  a line of JSON for each checkpoint: stage, step, loss, cost on validation tasks
+tensorboard/   the same for TensorBoard, where that is installed
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
 
 PROGRAM = "fewshot"
+
+ZIPPED = b"PK"
+"""How an archive of tensors begins."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -96,7 +99,9 @@ def read_record(path: Path) -> Record:
         what = "is a file" if path.exists() else "does not exist"
         raise RunError(f"'{path}' {what}; the folder of 'symloss fewshot train --out' was expected")
     if not is_fewshot(path):
-        raise RunError(f"'{path}' is not a run of few-shot training; give the --out of 'symloss fewshot train'")
+        raise RunError(
+            f"'{path}' is not a run of few-shot training; give the --out of 'symloss fewshot train'"
+        )
     record = decode(f"{path}/run.json", read_file(path / "run.json"), Record)
     consistent(record.settings)
     return record
@@ -130,10 +135,21 @@ def read_state(path: Path, device: torch.device | str = "cpu") -> State:
     file = path / "state.pt"
     if not file.exists():
         return State(stages={})
+    data = read_file(file)
+    if data[:2] != ZIPPED:  # torch's older format is a pickle from its first byte on
+        raise RunError(f"'{file}' is damaged: it is not an archive of tensors")
     try:
-        found: Any = torch.load(io.BytesIO(read_file(file)), weights_only=True, map_location=device)
+        found: Any = torch.load(io.BytesIO(data), weights_only=True, map_location=device)
         return State(stages={name: Saved(**_fields(saved)) for name, saved in found["stages"].items()})
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise RunError(f"'{file}' is damaged: {first}") from None
 

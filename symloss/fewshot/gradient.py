@@ -1,6 +1,6 @@
 """Gradients with respect to what is learned over tasks, for a few tasks at a time.
 
-Tasks are batched by `torch.func.vmap`, or one after another; memory is that of all inner steps, or of one with
+Tasks are batched by `torch.func.vmap`, or one after another. Memory is that of all inner steps, or of one with
 `recompute`: then states are kept, and every step is computed a second time when its turn comes backwards.
 """
 
@@ -37,8 +37,7 @@ def meta_gradient(
     for i in range(count):
         one, part = of_one(learner, meta, {n: v[i] for n, v in tasks.items()}, _alone)
         loss += one / count
-        for name, value in part.items():
-            found[name] += value / count
+        found = {name: value + part[name] / count for name, value in found.items()}
     return loss, found
 
 
@@ -53,7 +52,9 @@ def _alone(function: Callable[..., Any], dims: tuple[int | None, ...]) -> Callab
     return function
 
 
-def _unrolled(learner: Learner, meta: Parameters, tasks: Parameters, over: Mapping) -> tuple[float, Parameters]:
+def _unrolled(
+    learner: Learner, meta: Parameters, tasks: Parameters, over: Mapping
+) -> tuple[float, Parameters]:
     """Backwards through all inner steps at once."""
     with torch.enable_grad():
         leaves = _leaves(meta)
@@ -81,7 +82,7 @@ def _swept(learner: Learner, meta: Parameters, tasks: Parameters, over: Mapping)
     def end(weights: Parameters, leaves: Parameters, task: Parameters) -> Tensor:
         return learner.outer_loss(weights, leaves, task)
 
-    begin, forward = over(first, (None, 0)), over(later, (0, 0, None, 0, None))  # type: ignore[arg-type]
+    begin, forward = over(first, (None, 0)), over(later, (0, 0, None, 0, None))
     with torch.no_grad():
         states = [begin(meta, tasks)]
         for number in range(learner.settings.inner.steps):
@@ -159,7 +160,7 @@ def batching_pays(learner: Learner, meta: Parameters, tasks: Parameters, recompu
     """
     seconds = {True: math.inf, False: math.inf}
     for _ in range(TRIALS):
-        for batched in seconds:
+        for batched in (True, False):
             began = time.perf_counter()
             meta_gradient(learner, meta, tasks, batched, recompute)
             if tasks["support_x"].is_cuda:

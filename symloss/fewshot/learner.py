@@ -7,9 +7,9 @@ Everything that is learned over tasks is one flat dictionary, the meta-parameter
     loss.<name>   the loss networks
     rate.<name>   learning rates, for Meta-SGD
 
-Names of the initialisation are those of `Backbone`, and `head.weight`, `head.bias`; for the cone these are one
-vector (features,) and one number, which are repeated for every class in here, as a function, so that they have
-their meta-gradient.
+Names of the initialisation are those of `Backbone`, and `head.weight`, `head.bias`; for the cone these are
+one vector (features,) and one number, which are repeated for every class in here, as a function, so that they
+have their meta-gradient.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Learner:
     """Learns tasks of one form. It holds no parameters: they are arguments everywhere."""
 
     def __init__(self, settings: Settings, shape: tuple[int, ...], kind: Kind, outputs: int) -> None:
-        """shape: of one input. outputs: classes of a task, or numbers that are predicted. Raises TaskError."""
+        """shape: of one input. outputs: classes of a task, or numbers predicted. Raises TaskError."""
         self.settings, self.kind, self.outputs = settings, kind, outputs
         with seeded() as seed:
             seed(step_seed(settings.seed, 0))
@@ -83,8 +83,9 @@ class Learner:
 
     def initial(self) -> tuple[Parameters, Parameters]:
         """Meta-parameters and frozen ones, from the seed."""
-        free, values = set(self._free_names()), dict(self.backbone.named_parameters())
-        start = {n: values[n] for n in values if n in free and not self._is_warp(n)}
+        free = set(self._free_names())
+        values: Parameters = dict(self.backbone.named_parameters())
+        start: Parameters = {n: values[n] for n in values if n in free and not self._is_warp(n)}
         generator = torch.Generator().manual_seed(step_seed(self.settings.seed, 1))
         cone = self.settings.network.head == "cone"
         shape = (self.backbone.width,) if cone else (self.outputs, self.backbone.width)
@@ -97,7 +98,10 @@ class Learner:
             rate = self.settings.inner.rate
             found |= named("rate", {n: torch.full_like(v, rate) for n, v in start.items()})
         frozen = {n: v for n, v in values.items() if n not in free}
-        return ({n: found[n].detach().clone() for n in sorted(found)}, {n: v.detach() for n, v in frozen.items()})
+        return (
+            {n: found[n].detach().clone() for n in sorted(found)},
+            {n: v.detach() for n, v in frozen.items()},
+        )
 
     def started(self, meta: Parameters) -> State:
         """The state of every task before it is learned."""
@@ -115,7 +119,9 @@ class Learner:
             return task
         values = dict(task)
         names = ("support_x", "query_x")
-        for name, value in zip(names, self._pair(task, lambda x: self._run(frozen, x, 0, count)), strict=True):
+        for name, value in zip(
+            names, self._pair(task, lambda x: self._run(frozen, x, 0, count)), strict=True
+        ):
             values[name] = value
         return values
 

@@ -1,10 +1,11 @@
 """MeTAL's loss (Baik et al., ICCV 2021, arXiv 2110.03909): loss networks adapted to the state of a task.
 
-    l = task loss on the support set + l_support(state, outputs, targets) + l_query(weights, outputs, sum p log p)
+    l = task loss on the support set + l_support(state, outputs, targets)
+      + l_query(weights, outputs, sum p log p)
 
 Every inner step has its own two networks d -> d -> 1, each with an adapter that scales and shifts its four
-tensors: w' = (1 + b_m g_m) w + b_o g_o, where g comes from the average row and b starts at zero. Each matrix of
-rows is standardised by its own mean and deviation. A row holds all classes, so their order matters.
+tensors: w' = (1 + b_m g_m) w + b_o g_o, where g comes from the average row and b starts at zero. Each matrix
+of rows is standardised by its own mean and deviation. A row holds all classes, so their order matters.
 """
 
 from __future__ import annotations
@@ -59,4 +60,5 @@ class Metal(nn.Module):
             columns.append((logs.exp() * logs).sum(1, keepdim=True))
         rows = torch.cat([means.expand(len(query), -1), *columns], dim=1)
         seen: Tensor = self.support[step](torch.cat([state, support, marked], dim=1))
-        return seen + self.query[step](rows)
+        asked: Tensor = self.query[step](rows)
+        return seen + asked

@@ -1,7 +1,7 @@
 """What is minimised while a task is learned: its own loss, and loss networks that are learned over tasks.
 
-NPBML's loss is M = support part + query part + weight part. As in its code, cross-entropy on the support set is
-added, so that training starts near MAML. Where this differs from that code (and follows the paper):
+NPBML's loss is M = support part + query part + weight part. As in its code, cross-entropy on the support set
+is added, so that training starts near MAML. Where this differs from that code (and follows the paper):
 
 - the query part has a network of its own, and L1 is L1 (the code asks the support network, and has L2 twice);
 - norms are per number: L1 / n and L2 / sqrt(n), so that they have one size in tensors of all sizes;
@@ -32,12 +32,12 @@ TINY = 1e-6
 
 
 def smooth_leaky_relu(x: Tensor) -> Tensor:
-    """leak x + (1 - leak) log(1 + exp(sharpness x)) / sharpness."""
+    """Leak x + (1 - leak) log(1 + exp(sharpness x)) / sharpness."""
     return LEAK * x + (1 - LEAK) * functional.softplus(x, beta=SHARPNESS)
 
 
 class FilmLinear(nn.Module):
-    """A linear layer whose outputs are scaled and shifted by another one of the same input, or of its average."""
+    """A linear layer whose outputs are scaled and shifted by another one of its input, or of the average."""
 
     def __init__(self, inputs: int, outputs: int, film: bool, modulation: str) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class FilmLinear(nn.Module):
             return found
         source = x.flatten(0, -2).mean(0) if self.whole else x
         gamma, beta = self.film(source).chunk(2, dim=-1)
-        return (1 + gamma) * found + beta
+        return cast(Tensor, (1 + gamma) * found + beta)
 
 
 class LossNetwork(nn.Module):

@@ -24,9 +24,9 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 class Network(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The network that learns a task.
 
-    backbone:   "conv4" (four convolutions), "resnet12", or "mlp" (two layers of 40, for inputs that are vectors).
+    backbone:   "conv4" (four convolutions), "resnet12", or "mlp" (two layers of 40, for vectors).
     filters:    of conv4: 32, 64 or 128, or any number.
-    frozen:     how many of the first blocks stay as they were pretrained. They are computed once for each task.
+    frozen:     how many of the first blocks stay as they were pretrained. They are computed once a task.
     warp:       layers between the blocks that shape the gradient of the others: learned over tasks, but
                 constant while a task is learned (T-Net, WarpGrad). They have no nonlinearity and start as the
                 identity, before their normalisation.
@@ -92,7 +92,7 @@ class Inner(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Stage(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Training of an encoder beforehand. batch: images, or episodes. Adam; the rate falls to zero as a cosine."""
+    """Training of an encoder beforehand by Adam. batch: images, or episodes. The rate falls as a cosine."""
 
     steps: Whole = 0
     batch: Count = 128
@@ -112,7 +112,7 @@ class Outer(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
              what is faster here, measured once.
     recompute: compute every inner step a second time, backwards, so that memory does not grow with their
              number; "auto" does so for resnet12.
-    precision: "float32", or "bfloat16" where autocast allows it. Half precision with 5 bits of exponent is not
+    precision: "float32", or "bfloat16" where autocast allows it. Half precision (float16) is not
              offered: second derivatives leave its range.
     """
 
@@ -185,9 +185,13 @@ def consistent(settings: Settings) -> Settings:
     learned = loss.inductive or loss.transductive or loss.regulariser
     if loss.metal and (learned or not loss.residual):
         raise ConfigError(
-            "setting 'loss.metal' is the whole of a loss beside 'loss.residual'; switch inductive, transductive "
-            "and regulariser off, and residual on"
+            "setting 'loss.metal' is the whole of a loss beside 'loss.residual'; switch inductive, "
+            "transductive and regulariser off, and residual on"
         )
+    if loss.encoder == "relation" and not settings.relation.steps:
+        raise ConfigError("setting 'loss.encoder' is relation, which has to be trained: set 'relation.steps'")
     if not (loss.residual or loss.inductive or loss.transductive):
-        raise ConfigError("nothing is left to learn a task from: switch 'loss.residual' or 'loss.inductive' on")
+        raise ConfigError(
+            "nothing is left to learn a task from: switch 'loss.residual' or 'loss.inductive' on"
+        )
     return settings

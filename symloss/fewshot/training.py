@@ -1,10 +1,10 @@
 """Few-shot training from start to end, and evaluation: for the command line and for Python.
 
-    from symloss.fewshot import evaluate, load_task, method_settings, train
+from symloss.fewshot import evaluate, load_task, method_settings, train
 
-    task = load_task(Data(dataset="glyphs", ways=5, shots=1, queries=15))
-    train(method_settings("npbml"), task, Path("runs/few"))
-    print(evaluate([Path("runs/few")], tasks=600))
+task = load_task(Data(dataset="glyphs", ways=5, shots=1, queries=15))
+train(method_settings("npbml"), task, Path("runs/few"))
+print(evaluate([Path("runs/few")], tasks=600))
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -78,7 +79,8 @@ def resume(out: Path, task: FewShotTask | None = None, say: Say = _nothing, stop
     record = folder.read_record(out)
     if record.torch != torch.__version__:
         raise RunError(
-            f"'{out}' was made with torch {record.torch}, here is {torch.__version__}; install that version to go on"
+            f"'{out}' was made with torch {record.torch}, here is {torch.__version__}; install that "
+            "version to go on"
         )
     with held(out):
         return _go_on(record, _task_of(record, task), out, say, stop)
@@ -99,8 +101,8 @@ def _task_of(record: Record, task: FewShotTask | None) -> FewShotTask:
     found = load_task(record.data) if task is None else task
     if tuple(found.train.shape) != tuple(record.shape) or found.ways != record.data.ways:
         raise RunError(
-            f"the run learned from inputs of shape {tuple(record.shape)} in {record.data.ways} classes, but the "
-            f"task has {tuple(found.train.shape)} in {found.ways}; give the data that it was made with"
+            f"the run learned from inputs of shape {tuple(record.shape)} in {record.data.ways} classes, but "
+            f"the task has {tuple(found.train.shape)} in {found.ways}; give the data that it was made with"
         )
     return found
 
@@ -173,12 +175,13 @@ def _saver(out: Path, state: State) -> Callable[[Saved], None]:
 def _to_tensorboard(out: Path, saved: Saved, rows: list[dict[str, float]]) -> None:
     if not rows or importlib.util.find_spec("tensorboard") is None:
         return
-    from torch.utils.tensorboard import SummaryWriter  # type: ignore[attr-defined, unused-ignore]
+    from torch.utils.tensorboard import SummaryWriter
 
-    with contextlib.closing(SummaryWriter(str(out / "tensorboard"))) as writer:  # type: ignore[no-untyped-call, unused-ignore]
+    make: Any = SummaryWriter
+    with contextlib.closing(make(str(out / "tensorboard"))) as writer:
         for row in rows:
             for name in ("loss", "cost"):
-                writer.add_scalar(f"{saved.stage}/{name}", row[name], int(row["step"]))  # type: ignore[no-untyped-call, unused-ignore]
+                writer.add_scalar(f"{saved.stage}/{name}", row[name], int(row["step"]))
 
 
 @dataclass(frozen=True)
@@ -205,5 +208,3 @@ def load(path: Path, task: FewShotTask | None = None) -> Trained:
     found = _task_of(record, task)
     learner = _learner(record, found, state, torch.device(record.device))
     return Trained(record, found, learner, state.best("meta"), state.stages["meta"].step)
-
-

@@ -92,7 +92,7 @@ def load_glyphs(data: str | Path | None = None) -> Glyphs:
 def _read(path: Path) -> Glyphs | None:
     """What a file has, if it is there, whole, and of this version."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             found = Glyphs(file["pictures"], file["codes"], file["scripts"])
         return found if found.digest() == DIGEST else None
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):

@@ -16,25 +16,34 @@ In DejaVu Sans o and O have .99, 8 and B .94, C and G .88.
 """
 
 
+BLOCK = 64
+"""Groups that are compared with all earlier ones at a time."""
+
+
 def distinct(groups: Sequence[Picture]) -> list[bool]:
     """For each group of drawings (n, 28, 28) whether none of them looks like one of an earlier kept group."""
     kept: list[bool] = []
-    seen = np.empty((sum(map(len, groups)), (SIDE // 2) ** 2))  # drawings of kept groups, of length one
-    size = 0
-    for group in groups:
-        mine = _blurred(group)
-        lengths = np.sqrt((mine * mine).sum(1, keepdims=True))
-        mine /= lengths
-        kept.append(not (seen[:size] @ mine.T > ALIKE).any())
-        if kept[-1]:
-            seen[size : size + len(mine)] = mine
-            size += len(mine)
+    seen: list[NDArray[np.float64]] = [np.zeros((0, (SIDE // 2) ** 2))]  # drawings of kept groups
+    for start in range(0, len(groups), BLOCK):
+        block = [_blurred(group) for group in groups[start : start + BLOCK]]
+        together = np.concatenate(block)
+        before = (together @ np.concatenate(seen).T > ALIKE).any(1)
+        within = together @ together.T > ALIKE
+        ends = np.cumsum([len(group) for group in block])
+        mine = np.zeros(len(together), bool)  # drawings of groups of this block that are kept
+        for group, end in zip(block, ends, strict=True):
+            rows = slice(end - len(group), end)
+            kept.append(not (before[rows].any() or within[rows][:, mine].any()))
+            mine[rows] = kept[-1]
+        seen.append(together[mine])
     return kept
 
 
 def _blurred(pictures: Picture) -> NDArray[np.float64]:
-    """Sums of 4x4 pixels at every second place, (n, 196)."""
+    """Sums of 4x4 pixels at every second place, (n, 196), scaled to a length of one."""
     padded = np.pad(pictures.astype(np.int64), ((0, 0), (1, 1), (1, 1)))
     places = range(4)
     total = sum(padded[:, i : i + SIDE - 1 : 2, j : j + SIDE - 1 : 2] for i in places for j in places)
-    return np.asarray(total, np.float64).reshape(len(pictures), -1)
+    found = np.asarray(total, np.float64).reshape(len(pictures), -1)
+    found /= np.sqrt((found * found).sum(1, keepdims=True))
+    return found

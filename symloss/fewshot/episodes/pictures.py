@@ -92,7 +92,7 @@ def read_image(path: Path, look: Look) -> Bytes:
 def image_form(path: Path) -> tuple[int, int, int]:
     """Channels (1 or 3), height and width of an image file, from its header alone."""
     with _opened(path) as image:
-        channels = 1 if image.mode in ("1", "L", "LA", "I", "I;16", "F") else 3
+        channels = 1 if image.mode in ("1", "L", "LA") else 3
         return channels, image.height, image.width
 
 
@@ -117,6 +117,9 @@ def _opened(path: Path) -> Any:
         raise TaskError(
             f"{path} has {image.width}x{image.height} pixels, expected at most {MAX_PIXELS}; make it smaller"
         )
+    if image.mode.startswith(("I", "F")):
+        image.close()
+        raise TaskError(f"{path} has more than 8 bits in a channel (mode {image.mode}); convert it to 8 bits")
     return image
 
 
@@ -128,4 +131,5 @@ def _resized(image: Any, size: int | None) -> Any:
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    return image.resize((size, size), Image.Resampling.LANCZOS, box=(left, top, left + side, top + side))
+    middle = image.crop((left, top, left + side, top + side))
+    return middle.resize((size, size), Image.Resampling.LANCZOS)

@@ -46,9 +46,9 @@ def omniglot(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
     `rotations=yes` each class of an episode is turned by a random number of right angles.
     """
     check_options(plan.label, options, ("rotations",))
+    finish = turned if flag(plan.label, options, "rotations") else None
     sought = "the folders images_background and images_evaluation"
     files, folder = _located(plan, "omniglot", _omniglot, sought)
-    finish = turned if flag(plan.label, options, "rotations") else None
     splits = pictures_of(files, Look(1, 28, invert=True))
     return assembled(plan, splits, finish, (f"read from {folder}",))
 
@@ -187,10 +187,10 @@ def _photographs(
 def _plain(plan: Plan, name: str, size: int) -> tuple[Splits, Path] | None:
     """The three splits as folders or NPZ files, and where they are."""
     for folder in folders(name, plan.data):
-        archives = split_archives(folder)
+        archives = split_archives(folder, strict=False)
         if archives is not None:
             return {split: read_archive(path) for split, path in archives.items()}, folder
-        places = split_folders(folder)
+        places = split_folders(folder, strict=False)
         if places is not None:
             files = {split: class_files(place) for split, place in places.items()}
             return pictures_of(files, Look(3, size)), folder

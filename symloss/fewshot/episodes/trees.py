@@ -23,28 +23,35 @@ SYNONYMS = {"train": ("train",), "valid": ("valid", "val", "validation"), "test"
 
 
 def class_files(folder: Path, depth: int = 1) -> ClassFiles:
-    """Folders at that depth below `folder` that have image files, and the files; both sorted by name."""
+    """Folders at that depth below `folder` that have image files, and the files; both sorted by name.
+
+    What begins with a dot is left out: systems put their own files beside a user's.
+    """
     found: ClassFiles = {}
     for place in sorted(path for path in folder.glob("/".join("*" * depth)) if path.is_dir()):
-        files = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES)
-        if files:
+        files = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES and _plain(path))
+        if files and _plain(place):
             found[place.relative_to(folder).as_posix()] = files
     return found
 
 
-def split_folders(folder: Path) -> dict[str, Path] | None:
-    """The sub-folders of the three splits, if it has them.
+def _plain(path: Path) -> bool:
+    return not path.name.startswith(".")
 
-    Raises: TaskError if it has some of them only.
+
+def split_folders(folder: Path, strict: bool = True) -> dict[str, Path] | None:
+    """The sub-folders of the three splits, or None.
+
+    Raises: TaskError if `strict` and it has some of them only.
     """
     found = {split: _first(folder, names, "") for split, names in SYNONYMS.items()}
-    return _all_or_none(folder, found, "folders")
+    return _all_or_none(folder, found, "folders", strict)
 
 
-def split_archives(folder: Path) -> dict[str, Path] | None:
-    """The NPZ files of the three splits, if it has them. Raises TaskError if it has some of them only."""
+def split_archives(folder: Path, strict: bool = True) -> dict[str, Path] | None:
+    """The NPZ files of the three splits; see `split_folders`."""
     found = {split: _first(folder, names, ".npz") for split, names in SYNONYMS.items()}
-    return _all_or_none(folder, found, "NPZ files")
+    return _all_or_none(folder, found, "NPZ files", strict)
 
 
 def _first(folder: Path, names: Iterable[str], suffix: str) -> Path | None:
@@ -52,15 +59,17 @@ def _first(folder: Path, names: Iterable[str], suffix: str) -> Path | None:
     return next((path for path in paths if (path.is_file() if suffix else path.is_dir())), None)
 
 
-def _all_or_none(folder: Path, found: Mapping[str, Path | None], what: str) -> dict[str, Path] | None:
+def _all_or_none(
+    folder: Path, found: Mapping[str, Path | None], what: str, strict: bool
+) -> dict[str, Path] | None:
     there = {split: path for split, path in found.items() if path is not None}
-    if there and len(there) < len(SPLITS):
-        missing = ", ".join(split for split in SPLITS if split not in there)
+    missing = ", ".join(split for split in SPLITS if split not in there)
+    if there and missing and strict:
         raise TaskError(
             f"{folder} has {what} for {', '.join(there)} but none for {missing}; add what is missing, or put "
             "all classes side by side in one folder"
         )
-    return there or None
+    return None if missing else there
 
 
 def pictures_of(splits: Mapping[str, ClassFiles], look: Look) -> Splits:
@@ -78,10 +87,11 @@ def read_archive(path: Path) -> dict[str, Images]:
     Raises: TaskError if it is no such file. Nothing in it is unpickled.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            missing = [name for name in ("x", "y") if name not in file.files]
+            if missing:
+                raise TaskError(f"{path} has no array '{missing[0]}', expected x and y; rename what it has")
             x, y = file["x"], file["y"]
-    except KeyError as error:
-        raise TaskError(f"{path} has no array {error}, expected x and y; rename what it has") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise TaskError(f"{path} cannot be read: {error}; expected plain arrays x and y") from error
     images = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if x.ndim == 4 else x

@@ -1,0 +1,163 @@
+"""Runs of few-shot training: exact resume, best checkpoint, judging, and what a user can do wrong."""
+
+import json
+import pickle
+
+import pytest
+import torch
+from fewshot_helpers import WAYS, blobs, small
+
+from symloss.errors import ConfigError, RunError, TaskError
+from symloss.fewshot import evaluate, load, resume, train
+from symloss.fewshot.encoder import Encoder, stacked
+from symloss.fewshot.settings import method_settings
+
+SHORT = {
+    "outer": {"steps": 4, "tasks": 2, "every": 2, "valid": 3, "at_once": "batched"},
+    "pretraining": {"steps": 3, "batch": 8},
+}
+
+
+def after(steps):
+    """A `stop` that lets so many steps be."""
+    left = [steps]
+
+    def stop():
+        left[0] -= 1
+        return left[0] < 0
+
+    return stop
+
+
+@pytest.mark.parametrize("method", ["npbml", "maml"])
+def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, method):
+    settings = small(method, SHORT)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(settings, blobs(), whole)
+    assert not train(settings, blobs(), parts, stop=after(2))
+    assert not resume(parts, blobs(), stop=after(3))
+    assert resume(parts, blobs())
+    assert (whole / "history.jsonl").read_bytes() == (parts / "history.jsonl").read_bytes()
+    first, second = (torch.load(p / "state.pt", weights_only=True)["stages"] for p in (whole, parts))
+    assert first.keys() == second.keys() == {"encoder", "meta"}
+    for stage in first:
+        for group in ("parameters", "best"):
+            assert all(torch.equal(v, second[stage][group][n]) for n, v in first[stage][group].items())
+
+
+def test_the_best_checkpoint_is_kept_and_judged(tmp_path):
+    train(small("maml", SHORT), blobs(), tmp_path / "run")
+    rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["stages"]["meta"]
+    assert state["best_cost"] == min(row["cost"] for row in rows if row["stage"] == "meta")
+    trained = load(tmp_path / "run", blobs())
+    errors = trained.learner.errors(trained.meta, blobs().valid, 3)
+    assert sum(errors) / 3 == state["best_cost"]
+
+
+def test_runs_are_judged_on_the_same_tasks(tmp_path):
+    for name in ("one", "two"):
+        train(small("maml", SHORT), blobs(), tmp_path / name)
+    first, second = evaluate([tmp_path / "one", tmp_path / "two"], 5, blobs())
+    assert first.errors == second.errors
+    assert second.difference.value == second.difference.half == 0
+    values = torch.tensor(first.errors, dtype=torch.float64)
+    assert first.error.half == pytest.approx(1.96 * values.std().item() / 5**0.5)
+
+
+def test_an_encoder_learns_from_episodes_where_there_are_no_images(tmp_path):
+    settings = small("npbml", SHORT, {"pretraining": {"steps": 2}, "outer": {"steps": 2}})
+    assert train(settings, blobs(images=False), tmp_path / "run")
+
+
+def test_a_relation_network_gives_scores_if_asked_for(tmp_path):
+    settings = small("npbml", SHORT, {"relation": {"steps": 2}}, encoder="relation")
+    assert train(settings, blobs(shots=2), tmp_path / "run")
+    assert len(load(tmp_path / "run", blobs(shots=2)).errors(2)) == 2
+
+
+def test_prototypes_are_means_of_classes():
+    """Examples come class by class; means across classes would say nothing."""
+    encoder = Encoder(small("npbml"), (1, 16, 16))
+    task = {n: v[0] for n, v in stacked(blobs(shots=2).train, 0, 1, torch.device("cpu")).items()}
+    support, query = encoder.pair(encoder.initial(), task)
+    expected = torch.stack([support[task["support_y"] == c].mean(0) for c in range(WAYS)])
+    found = encoder.scores(encoder.initial(), task, WAYS)
+    torch.testing.assert_close(found, (-torch.cdist(query, expected).square()).softmax(1))
+
+
+def test_a_state_that_holds_code_is_not_read(tmp_path):
+    train(small("maml", SHORT), blobs(), tmp_path / "run")
+
+    class Bomb:
+        def __reduce__(self):
+            return (print, ("boom",))
+
+    torch.save({"stages": Bomb()}, tmp_path / "run" / "state.pt")
+    with pytest.raises(RunError, match="damaged"):
+        resume(tmp_path / "run", blobs())
+    (tmp_path / "run" / "state.pt").write_bytes(pickle.dumps(1)[:3])
+    with pytest.raises(RunError, match="damaged"):
+        load(tmp_path / "run", blobs())
+
+
+def test_nothing_is_overwritten(tmp_path):
+    (tmp_path / "mine").write_text("keep me")
+    with pytest.raises(RunError, match="not empty"):
+        train(small("maml", SHORT), blobs(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": {"frozen": 9}}, "has 4 blocks"),
+        ({"loss": {"metal": True, "inductive": True}}, "whole of a loss"),
+        ({"loss": {"residual": False}}, "nothing is left"),
+        ({"loss": {"encoder": "relation"}}, "relation.steps"),
+        ({"network": {"backbone": "conv9"}}, "network.backbone"),
+        ({"inner": {"setps": 3}}, "inner.setps"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes, words):
+    with pytest.raises(ConfigError, match=words):
+        method_settings("maml", changes)
+
+
+def test_an_unknown_method_is_refused_with_the_nearest_one():
+    with pytest.raises(ConfigError, match="did you mean 'npbml'"):
+        method_settings("npml")
+
+
+def test_a_backbone_that_does_not_suit_the_inputs_is_refused(tmp_path):
+    with pytest.raises(TaskError, match="vectors"):
+        train(method_settings("maml", {"network": {"backbone": "mlp"}}), blobs(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    for call in (load, resume):
+        with pytest.raises(RunError, match="not a run"):
+            call(tmp_path)
+        with pytest.raises(RunError, match="does not exist"):
+            call(tmp_path / "nowhere")
+
+
+def test_sinusoids_from_the_command_line_with_resume(tmp_path):
+    from click.testing import CliRunner
+
+    from symloss.cli import main
+
+    out = str(tmp_path / "run")
+    few = "--set outer.valid=4 --set outer.every=2 --set pretraining.steps=0"
+    train = f"fewshot train --dataset sinusoids --ways 1 --shots 5 --method maml --backbone mlp {few}"
+    done = CliRunner().invoke(main, [*train.split(), "--meta-steps", "3", "--out", out])
+    assert done.exit_code == 0, done.output
+    assert f"next: symloss fewshot eval {out}" in done.output
+    assert CliRunner().invoke(main, ["resume", out]).exit_code == 0
+    judged = CliRunner().invoke(main, ["fewshot", "eval", out, out, "--tasks", "4", "--json"])
+    first, second = json.loads(judged.output)
+    assert first["errors"] == second["errors"]
+    again = CliRunner().invoke(main, [*train.split(), "--meta-steps", "3", "--out", out])
+    assert again.exit_code == 1
+    assert f"symloss resume {out}" in again.output
