@@ -4,13 +4,14 @@
     python -m benchmarks.torture --kills 4 --no-page
 
 A run is killed (SIGKILL to all of its processes, so that nothing of it can tidy up) again and again, each
-time at another moment, and continued by the command that a user would give. In the end its files have to be those
-of a run that nobody touched, byte for byte.
+time at another moment, and continued by the command that a user would give. In the end its files have to be
+those of a run that nobody touched, byte for byte.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -110,6 +111,12 @@ def killed_after(command: list[str], seconds: float, **environment: str) -> bool
     return False
 
 
+def is_finished(out: Path) -> bool:
+    """Whether a search is, which then cannot be resumed; an evaluation always can."""
+    state = out / "state.json"
+    return state.exists() and bool(json.loads(state.read_text())["finished"])
+
+
 def torture(victim: Victim, kills: int, folder: Path, rng: random.Random) -> Tally:
     """Kill a victim so often in all, each run of it a few times, and compare."""
     tally = Tally()
@@ -123,6 +130,8 @@ def torture(victim: Victim, kills: int, folder: Path, rng: random.Random) -> Tal
             if not killed_after(victim.command(out), rng.uniform(0.2, 1.0) * tally.seconds, **environment):
                 break
             tally.kills += 1
+            if is_finished(out):  # killed when all was written, before it had said so
+                break
         else:
             to_the_end(victim.command(out), OMP_NUM_THREADS=rng.choice("12"))
         tally.runs += 1
@@ -144,9 +153,9 @@ def page(tallies: dict[str, Tally], words: str) -> str:
             "",
             f"Written by `{words}` on {machine()}.",
             "",
-            "Each run was killed (SIGKILL to all of its processes) up to five times at random moments, with one",
-            "or two workers and another PYTHONHASHSEED each time, continued with `symloss resume`, and its",
-            "files compared byte for byte with those of a run that nobody touched.",
+            "Each run was killed (SIGKILL to all of its processes) up to five times at random moments, with",
+            "one or two workers and another PYTHONHASHSEED each time, continued with `symloss resume`, and",
+            "its files compared byte for byte with those of a run that nobody touched.",
             "",
             "| command | kills | runs | files that differ |",
             "|---|---|---|---|",

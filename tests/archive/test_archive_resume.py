@@ -218,3 +218,91 @@ def make():
     x = np.random.default_rng(0).normal(size=(60, 3))
     return symloss.task_from_arrays(x, x.sum(1) + {shift}, model="linear")
 """
+
+
+def edit_record(name, value):
+    def edit(folder):
+        record = json.loads((folder / "run.json").read_text())
+        (record["versions"] if name in record["versions"] else record)[name] = value
+        (folder / "run.json").write_text(json.dumps(record))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (edit_record("torch", "1.0"), "torch is .* and was 1.0"),
+        (edit_record("symloss", "9"), "symloss is .* and was 9"),
+        (edit_record("device", "cuda:7"), "the device is cpu and was cuda:7"),
+    ],
+    ids=["torch", "symloss", "device"],
+)
+def test_a_run_does_not_go_on_with_other_versions_unless_forced(whole, stopped, change, told):
+    change(stopped)
+    before = {path.name: path.read_bytes() for path in stopped.iterdir()}
+    with pytest.raises(RunError, match=f"{told}.*--force"):
+        resume(stopped)
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == before
+    said = []
+    assert resume(stopped, force=True, say=said.append).complete
+    assert len(said) == 1
+    assert files(stopped)["candidates.jsonl"] == files(whole)["candidates.jsonl"]
+
+
+def test_a_run_does_not_go_on_with_an_edited_grammar(stopped):
+    path = stopped / "grammar.grammar"
+    path.write_text(path.read_text().replace("abs(", "square(", 1))
+    with pytest.raises(RunError, match=r"grammar.grammar has been edited now.*--force"):
+        resume(stopped)
+
+
+def test_a_torn_line_of_the_events_is_cut_off_and_told(whole, stopped):
+    with (stopped / "events.jsonl").open("ab") as file:
+        file.write(b'{"time": "20')
+    said = []
+    assert resume(stopped, say=said.append).complete
+    assert "12 bytes are cut off" in said[0]
+    assert all(json.loads(line) for line in (stopped / "events.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    "left", [[], ["candidates.jsonl"], ["candidates.jsonl", "finalists.jsonl", "events.jsonl"]]
+)
+def test_a_run_that_was_killed_while_its_folder_was_made_begins_anew(whole, tmp_path, left):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in left:
+        (folder / name).touch()
+    if len(left) == 3:
+        (folder / "grammar.grammar").write_text("half of")
+        (folder / ".run.json.new").write_text("{")
+    assert start(resolve(SETTINGS), folder).complete
+    assert files(folder)["candidates.jsonl"] == files(whole)["candidates.jsonl"]
+
+
+@pytest.mark.parametrize("own", ["grammar.grammar", "notes.txt"])
+def test_a_folder_with_files_of_somebody_else_is_left_alone(tmp_path, own):
+    (tmp_path / own).write_text("mine")
+    with pytest.raises(RunError, match="is not empty"):
+        start(resolve(SETTINGS), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [own]
+    assert (tmp_path / own).read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
+    import errno
+
+    import symloss.archive.files as written
+
+    path = tmp_path / "lines.jsonl"
+    written.append_lines(path, [{"first": 1}])
+
+    def full(file, data):
+        file.write(data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(written, "_write_all", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        written.append_lines(path, [{"second": 2}])
+    assert path.read_bytes() == b'{"first":1}\n'
