@@ -46,6 +46,13 @@ class WorkerError(SymlossError):
     """A process that did part of the work and could not finish it."""
 
 
+class StoppedError(SymlossError):
+    """Work that was asked to stop, and has: everything up to here is kept where it is kept at all."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped, as was asked for")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
     names = sorted(known)

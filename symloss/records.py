@@ -64,6 +64,10 @@ class Status(str, Enum):
     REJECTED = "rejected"
     DIVERGED = "diverged"
     OUTRUN = "outrun"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    OUT_OF_MEMORY = "out-of-memory"
+    KILLED = "killed"
 
 
 SENTENCES: dict[Status, str] = {
@@ -74,7 +78,14 @@ SENTENCES: dict[Status, str] = {
     Status.REJECTED: "following it does not improve the metric on free predictions",
     Status.DIVERGED: "training under it ended in values that are not finite",
     Status.OUTRUN: "was stopped part-way, being worse by then than any of the best had been",
+    Status.FAILED: "training under it raised an error",
+    Status.TIMED_OUT: "a step of training under it took too long",
+    Status.OUT_OF_MEMORY: "training under it needed more memory than there was",
+    Status.KILLED: "the process that trained under it ended by itself, also when nothing ran beside it",
 }
+
+BROKEN = frozenset({Status.FAILED, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Status.KILLED})
+"""What no formula should come to: the fault is often the task's, the metric's or the machine's."""
 
 
 @dataclass(frozen=True)

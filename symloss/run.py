@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from symloss.archive import RunFolder, SavedState
-from symloss.archive.holding import held
+from symloss.archive.holding import held, make_folder
 from symloss.config import SearchConfig
-from symloss.errors import RunError, SymlossError
-from symloss.grammar import Grammar, parse_grammar
+from symloss.errors import RunError, StoppedError, SymlossError
+from symloss.grammar import Grammar
 from symloss.making import (
     check_metric,
     device_of,
@@ -29,10 +29,15 @@ from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import plan_for
-from symloss.records import Candidate, Confirmation, Status, ranked
-from symloss.run_record import check_task, config_of, run_record
+from symloss.records import BROKEN, Candidate, Confirmation, Status, ranked
+from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
 from symloss.tasks import Task
 from symloss.watching import Progress, Unwatched, Watcher
+from symloss.workers import stopping
+
+TRAINED = BROKEN | {Status.OK, Status.DIVERGED, Status.OUTRUN}
+HOPELESS = 2
+"""Generations in a row in which all that was trained failed, after which a search gives up."""
 
 CONFIRMATION_SEED = 10_000
 """Seeds of finalists start here, so that they are not those on which the finalists were chosen."""
@@ -64,7 +69,8 @@ class Outcome:
 class SearchRun:
     """One search: its parts, and where it stands.
 
-    stop: asked before each generation; True ends the search there.
+    stop: asked before each generation and each piece of one; True ends the search there. Pieces that are
+          finished by then are kept.
     """
 
     config: SearchConfig
@@ -95,12 +101,18 @@ class SearchRun:
         self.baselines: tuple[tuple[str, float], ...] = ()
         self._generation = 0
         self._earlier_seconds = 0.0
+        self._broken = 0
         self._began = time.monotonic()
 
     @property
     def seconds(self) -> float:
         """Time spent, over all sittings."""
         return self._earlier_seconds + time.monotonic() - self._began
+
+    @property
+    def generation(self) -> int:
+        """Finished generations."""
+        return self._generation
 
     def restore(self, state: SavedState, candidates: Sequence[Candidate]) -> None:
         """Go on where an earlier sitting stopped."""
@@ -119,24 +131,33 @@ class SearchRun:
             "started",
             generation=self._generation,
             device=str(self.task.train.x.device),
+            determinism=determinism(self.config, self.task.train.x.device),
             network=plan.name,
             models_at_once=plan.at_once,
         )
-        self._calibrate()
         stopped = False
-        while self._generation < self.config.generations and not (self._generation and self._out_of_time()):
-            if self.stop():
-                stopped = True
-                break
-            self._one_generation()
+        try:
+            with stopping(self.stop):
+                self._search()
+        except StoppedError:
+            stopped = True
+        # A generation that was stopped in its middle is proposed again: the saved state is that before it.
         if not stopped:
-            self._check_found()
-            self._confirm()
-        self._save(finished=not stopped)
+            self._save(finished=True)
         self._event("stopped" if stopped else "finished", seconds=round(self.seconds, 3))
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
         return Outcome(self.config, self.task, tuple(self.candidates), not stopped, path, self.baselines)
+
+    def _search(self) -> None:
+        """All of it. Raises StoppedError if it is asked to stop on the way."""
+        self._calibrate()
+        while self._generation < self.config.generations and not (self._generation and self._out_of_time()):
+            if self.stop():
+                raise StoppedError
+            self._one_generation()
+        self._check_found()
+        self._confirm()
 
     def _calibrate(self) -> None:
         """Find the learning rate if none is set. A resumed run does it again, with the same result."""
@@ -156,6 +177,7 @@ class SearchRun:
 
     def _one_generation(self) -> None:
         began = time.monotonic()
+        self.evaluator.memory = self.folder.memory(self._generation) if self.folder else None
         scored = self.evaluator.evaluate(self.search.ask())
         self.search.tell(scored)
         self.candidates += scored
@@ -169,7 +191,20 @@ class SearchRun:
                 statuses={s.value: sum(c.score.status is s for c in scored) for s in Status},
             )
             self._save(finished=False)
+            self.folder.forget_pieces()
         self._show("searching")
+        self._check_sound(scored)
+
+    def _check_sound(self, scored: Sequence[Candidate]) -> None:
+        """Raise RunError if all that was trained failed, twice in a row: it is no formula's fault then."""
+        trained = [c for c in scored if c.score.status in TRAINED]
+        broken = [c for c in trained if c.score.status in BROKEN]
+        self._broken = self._broken + 1 if trained and len(broken) == len(trained) else 0
+        if self._broken >= HOPELESS:
+            raise RunError(
+                f"the training of every candidate failed in {self._broken} generations in a row, which is "
+                f"not the formulas' doing; the last of them: {broken[-1].score.detail}"
+            )
 
     def _check_found(self) -> None:
         if not any(c.score.status is Status.OK for c in self.candidates):
@@ -198,6 +233,7 @@ class SearchRun:
             seeds,
             longer_training,
             lambda: self.watcher.stage("finalists"),
+            spare=True,
         )
         confirmations: dict[int, Confirmation] = {}
         for position, candidate in enumerate(best):
@@ -256,22 +292,40 @@ def start(
     check_metric(run.metric, task, config.seed)
     if out is None:
         return run.run()
-    record = run_record(config, task, digest_of(config, task), grammar, given)
-    run.folder = RunFolder.create(out, {**record, **(facts or {})}, grammar.text)
-    with held(out):
+    RunFolder.check_new(out)
+    make_folder(out)
+    with held(out):  # before it is made: of two searches that are given one folder, the second is refused
+        record = run_record(config, task, digest_of(config, task), grammar, given)
+        run.folder = RunFolder.create(out, {**record, **(facts or {})}, grammar.text)
         return run.run()
 
 
 def resume(
-    path: Path, *, watcher: Watcher | None = None, stop: Callable[[], bool] = lambda: False
+    path: Path,
+    *,
+    watcher: Watcher | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    force: bool = False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
-    """Go on with an interrupted search from its last finished generation."""
+    """Go on with an interrupted search from its last finished generation, and what is finished of the next.
+
+    force: also if its grammar, task, device or the versions of libraries have changed. The result is
+           then another than that of a search which was never interrupted.
+    say:   is told in a line what is no longer as it was, and what had to be mended.
+    """
     folder = RunFolder.open(path)
     with held(path):
-        return _resumed(folder, watcher or Unwatched(), stop)
+        return _resumed(folder, watcher or Unwatched(), stop, force, say)
 
 
-def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> Outcome:
+def _resumed(
+    folder: RunFolder,
+    watcher: Watcher,
+    stop: Callable[[], bool],
+    force: bool,
+    say: Callable[[str], None],
+) -> Outcome:
     path, config = folder.path, config_of(folder)
     if folder.record().get("task", {}).get("given"):
         raise RunError(
@@ -279,8 +333,15 @@ def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> O
             "start it anew there, with a task from a file if it is to be resumable"
         )
     task = task_of(config)
-    check_task(folder, digest_of(config, task))
-    grammar = parse_grammar(folder.grammar_text(), str(path / "grammar.grammar"))
+    changes = changes_since(folder, task, digest_of(config, task))
+    if changes and not force:
+        raise RunError(
+            f"{'; '.join(changes)} now, since the search in '{path}' began, so it would not end as it "
+            "would have; choose another --out, bring back what was, or go on all the same with --force"
+        )
+    for change in changes:
+        say(f"going on all the same: {change}")
+    grammar = folder_grammar(folder)
     run = SearchRun(config, task, grammar, folder, watcher, stop)
     state = folder.state()
     if state is not None and state.finished:
@@ -291,5 +352,8 @@ def _resumed(folder: RunFolder, watcher: Watcher, stop: Callable[[], bool]) -> O
             run.restore(state, candidates)
         except (LookupError, TypeError, ValueError, AttributeError, SymlossError) as error:
             raise RunError(f"'{path / 'state.json'}' is damaged: {type(error).__name__}: {error}") from error
+    folder.memory(run.generation)  # raises if it is damaged
     folder.cut_back(state)  # only now, so that a run that cannot go on is left as it is
+    for note in folder.mend():
+        say(note)
     return run.run()

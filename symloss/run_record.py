@@ -13,8 +13,11 @@ from symloss import __version__
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, to_settings
 from symloss.errors import RunError
-from symloss.grammar import Grammar
+from symloss.grammar import Grammar, parse_grammar
 from symloss.tasks import Task
+
+DECISIVE = ("torch", "numpy", "deap")
+"""Libraries whose version decides the last bits of a search, or what it proposes."""
 
 
 def run_record(
@@ -32,6 +35,8 @@ def run_record(
         "versions": {name: version(name) for name in libraries},
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
+        "determinism": determinism(config, task.train.x.device),
+        "device": str(task.train.x.device),
         "seed": config.seed,
         "task": {
             "name": task.name,
@@ -48,13 +53,39 @@ def run_record(
     }
 
 
-def check_task(folder: RunFolder, digest: str) -> None:
-    """Raise RunError if a task is not the one that a saved run was on."""
-    if folder.record()["task"].get("digest") != digest:
-        raise RunError(
-            f"the data, the networks or the metric are others now than when the search in '{folder.path}' "
-            "began; choose another --out, or bring them back"
-        )
+def determinism(config: SearchConfig, device: torch.device) -> str:
+    """What is promised of another search with the same command, seed and versions, in a sentence."""
+    if config.time_budget is not None:
+        return "the time budget decides how far the search comes, so it depends on the machine"
+    if device.type == "cpu":
+        return "the same candidates bit for bit on such a processor, with any number of workers"
+    return "the same decisions wherever fitness differs by more than its rounding errors"
+
+
+def changes_since(folder: RunFolder, task: Task, digest: str) -> list[str]:
+    """What is no longer as it was when a saved run began, and could change its result, in words."""
+    record = folder.record()
+    changes = []
+    if record["task"].get("digest") != digest:
+        changes.append("the data, the networks or the metric are others")
+    if folder_grammar(folder).digest != record["grammar"]["digest"]:
+        changes.append("its grammar.grammar has been edited")
+    before = {"symloss": record.get("symloss"), **(record.get("versions") or {})}
+    versions = {"symloss": __version__, **{name: version(name) for name in DECISIVE}}
+    changes += [
+        f"{name} is {found} and was {before[name]}"
+        for name, found in versions.items()
+        if before.get(name) not in (None, found)
+    ]
+    was = record.get("device")
+    if was is not None and was != str(task.train.x.device):
+        changes.append(f"the device is {task.train.x.device} and was {was}")
+    return changes
+
+
+def folder_grammar(folder: RunFolder) -> Grammar:
+    """The grammar that a run keeps."""
+    return parse_grammar(folder.grammar_text(), str(folder.path / "grammar.grammar"))
 
 
 def config_of(folder: RunFolder) -> SearchConfig:

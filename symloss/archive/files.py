@@ -6,8 +6,10 @@ and of lines those that were ended.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,13 +23,29 @@ T = TypeVar("T")
 def append_lines(path: Path, rows: Iterable[Any]) -> None:
     """Append each of `rows` as a line of JSON. Raises RunError if that is impossible."""
     data = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+    before = None
     try:
-        with path.open("ab") as file:
-            file.write(data)
-            file.flush()
+        with path.open("ab", buffering=0) as file:
+            before = file.tell()
+            _write_all(file, data)
             os.fsync(file.fileno())
     except OSError as error:
+        _cut(path, before)
         raise RunError(f"cannot write '{path}': {error.strerror or error}") from error
+
+
+def _write_all(file: io.RawIOBase, data: bytes) -> None:
+    """Write all of `data`: a disk that is nearly full takes a part of it and refuses the rest."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def _cut(path: Path, length: int | None) -> None:
+    """Drop what a failed write left of its lines; a later sitting does so if it cannot be done now."""
+    if length is not None:
+        with suppress(OSError):
+            os.truncate(path, length)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -40,6 +58,8 @@ def replace_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()  # a full disk needs its space
         raise RunError(f"cannot write '{path}': {error.strerror or error}") from error
 
 
@@ -60,16 +80,17 @@ def read_lines(path: Path, row: type[T], length: int | None = None) -> list[T]:
     return [decode(f"{path}, line {number}", text, row) for number, text in enumerate(texts, start=1)]
 
 
-def cut_unfinished_line(path: Path) -> None:
-    """Drop the part of a line that a process left behind which died while writing it."""
+def cut_unfinished_line(path: Path) -> int:
+    """Drop the part of a line that a process left behind which died while writing it. The bytes dropped."""
     data = read_file(path)
     ended = data.rfind(b"\n") + 1
     if ended == len(data):
-        return
+        return 0
     try:
         os.truncate(path, ended)
     except OSError as error:
         raise RunError(f"cannot write '{path}': {error.strerror or error}") from error
+    return len(data) - ended
 
 
 def decode(where: str, data: bytes, kind: type[T]) -> T:

@@ -7,9 +7,11 @@
     candidates.csv    the scored candidates, best first (rewritten after each generation)
     events.jsonl      what happened when (append-only; the only file with times in it)
     state.json        where to go on (replaced after each generation)
+    pieces.jsonl      finished pieces of the running generation (gone when it is finished)
 
 Lines are flushed before `state.json` is replaced in one step, so a run that dies at any moment can be
-continued from the last finished generation: what was written after that is cut off.
+continued from the last finished generation: what was written after that is cut off, except for
+the pieces of the running one, which need not be trained again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
+from symloss.archive.files import (
+    append_lines,
+    cut_unfinished_line,
+    decode,
+    read_file,
+    read_lines,
+    replace_file,
+)
+from symloss.archive.holding import LOCK
 from symloss.archive.learned import LearnedFolder
 from symloss.archive.lines import (
     CandidateLine,
@@ -81,6 +91,43 @@ class RunRecord(msgspec.Struct, frozen=True):
     config: dict[str, Any]
 
 
+LOGS, PIECES = ("candidates.jsonl", "finalists.jsonl", "events.jsonl"), "pieces.jsonl"
+
+
+class PieceLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of `pieces.jsonl`. value: what the work came to."""
+
+    generation: int
+    key: str
+    value: Any
+
+
+class PieceMemory:
+    """Keeps the finished pieces of a generation, so that a search which is stopped within it loses none."""
+
+    def __init__(self, path: Path, generation: int) -> None:
+        self._path, self._generation = path, generation
+        lines = read_lines(path, PieceLine) if path.exists() else []
+        self._known = {line.key: line.value for line in lines if line.generation == generation}
+
+    def known(self, key: str) -> Any:
+        return self._known.get(key)
+
+    def add(self, key: str, value: Any) -> None:
+        append_lines(self._path, [PieceLine(self._generation, key, value)])
+
+
+def _is_unmade(path: Path) -> bool:
+    """Whether a folder is empty, or has what is left of a run that was killed while its folder was made."""
+    found = {own.name for own in path.iterdir()} - {LOCK}
+    if not found:
+        return True
+    left = {"grammar.grammar", ".grammar.grammar.new", ".run.json.new", *LOGS}
+    # The logs are made first: a folder with a grammar and no logs is somebody's own.
+    begun = found <= left and (found <= set(LOGS) or set(LOGS) <= found)
+    return begun and all((path / name).stat().st_size == 0 for name in found & set(LOGS))
+
+
 class RunFolder:
     """A run folder that exists. Make one with `create`, or `open` one."""
 
@@ -90,18 +137,13 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, record: dict[str, Any], grammar_text: str) -> RunFolder:
         """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
+        cls.check_new(path)
         try:
-            if path.exists() and not path.is_dir():
-                raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-            if path.is_dir() and any(path.iterdir()):
-                is_run = (path / "run.json").exists()
-                advice = f", or go on with it: symloss resume {path}" if is_run else ""
-                raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
             path.mkdir(parents=True, exist_ok=True)
             folder = cls(path)
-            folder._replace("grammar.grammar", grammar_text.encode())
-            for name in ("candidates.jsonl", "finalists.jsonl", "events.jsonl"):
+            for name in LOGS:
                 (path / name).touch()
+            folder._replace("grammar.grammar", grammar_text.encode())
             # Last, since its presence is what makes the folder a run.
             folder._replace("run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
         except OSError as error:
@@ -122,6 +164,20 @@ class RunFolder:
                 f"look at it with: symloss analyze {path}"
             )
         return cls(path)
+
+    @classmethod
+    def check_new(cls, path: Path) -> None:
+        """Raise RunError if `create` would."""
+        if path.exists() and not path.is_dir():
+            raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
+        try:
+            taken = path.is_dir() and not _is_unmade(path)
+        except OSError as error:
+            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
+        if taken:
+            is_run = (path / "run.json").exists()
+            advice = f", or go on with it: symloss resume {path}" if is_run else ""
+            raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
     def record(self) -> dict[str, Any]:
         """What was asked for, as in `run.json`."""
@@ -180,6 +236,26 @@ class RunFolder:
         length = (self.path / "candidates.jsonl").stat().st_size
         state = SavedState(generation, length, marks, search, seconds, finished)
         self._replace("state.json", msgspec.json.encode(state))
+
+    def memory(self, generation: int) -> PieceMemory:
+        """The finished pieces of a generation that has not been finished."""
+        return PieceMemory(self.path / PIECES, generation)
+
+    def forget_pieces(self) -> None:
+        """Drop the pieces of a generation: it is finished."""
+        try:
+            (self.path / PIECES).unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
+
+    def mend(self) -> list[str]:
+        """Cut off lines that a process left unended when it died. What was cut, in words."""
+        notes = []
+        for name in ("events.jsonl", PIECES):
+            path = self.path / name
+            if path.exists() and (count := cut_unfinished_line(path)):
+                notes.append(f"the last line of {path} was never ended; its {count} bytes are cut off")
+        return notes
 
     def state(self) -> SavedState | None:
         """The last saved state; None for a run that did not finish its first generation."""

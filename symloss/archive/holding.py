@@ -13,6 +13,14 @@ from symloss.errors import RunError
 LOCK = ".held"
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, if it is not there. Raises RunError if that is impossible."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write the folder '{folder}': {error.strerror or error}") from error
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
     """Hold a folder for the time of the block. Raises RunError if another process holds it.

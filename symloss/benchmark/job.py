@@ -18,11 +18,11 @@ import msgspec
 
 from symloss.archive import RunFolder
 from symloss.archive.files import append_lines, cut_unfinished_line, read_lines
-from symloss.archive.holding import held
+from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder
 from symloss.benchmark.suite import Case, Plan
 from symloss.config import SearchConfig
-from symloss.errors import RunError
+from symloss.errors import RunError, StoppedError
 from symloss.evaluation import Evaluation, EvaluationSettings, evaluate
 from symloss.evaluation.contestants import STANDARD
 from symloss.evaluation.results import Row, TaskResult
@@ -31,7 +31,7 @@ from symloss.expr import format_formula
 from symloss.learning.run import learned_in
 from symloss.learning.settings import TEXTS
 from symloss.records import Candidate, ranked
-from symloss.run import resume, start
+from symloss.run import Outcome, resume, start
 from symloss.run_record import config_of
 from symloss.watching import Progress, Unwatched
 
@@ -81,15 +81,24 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 def run_suite(
-    plan: Plan, out: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None
+    plan: Plan,
+    out: Path,
+    say: Say = lambda line: None,
+    tick: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[CaseResult]:
-    """Run every case that is not done yet. Raises SymlossErrors; what was done by then is kept."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Run every case that is not done yet. Raises SymlossErrors; what was done by then is kept.
+
+    stop: asked before each piece of work; True raises StoppedError there.
+    """
+    make_folder(out)
     with held(out):
-        return [run_case(case, out, say, tick) for case in plan.cases]
+        return [run_case(case, out, say, tick, stop) for case in plan.cases]
 
 
-def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseResult:
+def run_case(
+    case: Case, out: Path, say: Say, tick: Callable[[], None], stop: Callable[[], bool] = lambda: False
+) -> CaseResult:
     """Search from each seed, evaluate the best on validation data, and carry it to other tasks."""
     folder = out / case.name
 
@@ -97,7 +106,7 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
         return lambda line: say(f"{case.name}: {name}: {line}")
 
     searches = tuple(
-        searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick)
+        searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick, stop)
         for config in case.searches
     )
     chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
@@ -111,7 +120,7 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
             metrics=case.metrics,
             budget=case.budget,
         )
-        evaluation = evaluate(settings, folder / "evaluation", stage("evaluation"), tick)
+        evaluation = evaluate(settings, folder / "evaluation", stage("evaluation"), tick, stop)
     with timed(out, f"{case.name}/transfers"):
         transfers = []
         for number, transfer in enumerate(case.transfers, start=1):
@@ -123,7 +132,7 @@ def run_case(case: Case, out: Path, say: Say, tick: Callable[[], None]) -> CaseR
                 budget=transfer.budget,
             )
             name = f"transfer-{number}"
-            transfers.append(evaluate(settings, folder / name, stage(name), tick))
+            transfers.append(evaluate(settings, folder / name, stage(name), tick, stop))
     return CaseResult(case, searches, chosen, evaluation, tuple(transfers))
 
 
@@ -158,22 +167,33 @@ class _Told(Unwatched):
         self._say(f"generation {progress.generation} of {progress.config.generations}{best}")
 
 
-def searched(config: SearchConfig, folder: Path, say: Say, tick: Callable[[], None]) -> Searched:
+def searched(
+    config: SearchConfig,
+    folder: Path,
+    say: Say,
+    tick: Callable[[], None],
+    stop: Callable[[], bool] = lambda: False,
+) -> Searched:
     """The search in `folder`: a new one, the rest of an interrupted one, or what a finished one found."""
     told = _Told(say, tick)
     if not (folder / "run.json").exists():
-        start(config, folder, watcher=told)
+        _whole(start(config, folder, watcher=told, stop=stop))
     found = RunFolder.open(folder)
     recorded = config_of(found)
     if recorded != as_recorded(config, recorded):
         raise RunError(f"the search in '{folder}' was made with other settings; choose another --out")
     state = found.state()
     if state is None or not state.finished:
-        resume(folder, watcher=told)
+        _whole(resume(folder, watcher=told, stop=stop))
         state = found.state()
     assert state is not None
     candidates = found.candidates()
     return Searched(recorded, len(candidates), ranked(candidates)[0], state.seconds)
+
+
+def _whole(outcome: Outcome) -> None:
+    if not outcome.complete:
+        raise StoppedError
 
 
 def as_recorded(config: SearchConfig, recorded: SearchConfig) -> SearchConfig:

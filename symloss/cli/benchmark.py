@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
+from symloss.errors import StoppedError
 
 
 @click.command("benchmark")
@@ -55,10 +57,11 @@ def command(
 
     with progress() as (say, tick):
         try:
-            results = run_suite(plan, out, say, tick)
-        except KeyboardInterrupt:
+            with polite_interrupts(say) as stop:
+                results = run_suite(plan, out, say, tick, stop)
+        except (KeyboardInterrupt, StoppedError):
             click.echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
-            raise SystemExit(130) from None
+            raise SystemExit(INTERRUPTED) from None
     chosen = [f"--case {name}" for name in cases] + [f"--set {shlex.quote(text)}" for text in assignments]
     words = " ".join(["symloss benchmark", shlex.quote(str(suite)), *chosen])
     for name in write_results(plan, results, out, report or out, gallery, words):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
+from symloss.errors import StoppedError
 
 if TYPE_CHECKING:
     from symloss.evaluation.settings import EvaluationSettings
@@ -67,11 +69,12 @@ def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json:
 
     with progress(quiet=as_json) as (say, tick):
         try:
-            found = evaluate(settings, out, say, tick)
-        except KeyboardInterrupt:
+            with polite_interrupts(say) as stop:
+                found = evaluate(settings, out, say, tick, stop)
+        except (KeyboardInterrupt, StoppedError):
             kept = f"; what was trained is kept. Go on with: symloss resume {out}" if out else ""
             click.echo(f"stopped{kept}", err=True)
-            raise SystemExit(130) from None
+            raise SystemExit(INTERRUPTED) from None
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
         return

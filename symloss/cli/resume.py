@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from symloss.errors import ConfigError
+
 
 @click.command("resume")
 @click.argument("run", type=click.Path(path_type=Path))
-def command(run: Path) -> None:
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Go on with a search although its grammar, data, device or versions have changed.",
+)
+def command(run: Path, force: bool) -> None:
     """Go on with what was interrupted in the folder RUN.
 
-    A search goes on from its last finished generation; an evaluation trains what is missing; a learned loss
-    goes on from where it was saved last, few-shot training from its last checkpoint.
+    A search goes on from its last finished generation and what is finished of the next; an evaluation trains
+    what is missing; a learned loss goes on from where it was saved last, few-shot training from its last
+    checkpoint.
     """
+    going_on = _other_than_a_search(run)
+    if going_on is None:
+        from symloss.cli.sitting import resume_and_report
+
+        resume_and_report(run, force)
+        return
+    if force:
+        raise ConfigError("--force is for searches; what has changed otherwise needs a new --out")
+    going_on()
+
+
+def _other_than_a_search(run: Path) -> Callable[[], None] | None:
+    """How to go on with what lies in the folder, if its files are not those of a search."""
     from symloss.archive.learned import LearnedFolder
+    from symloss.fewshot.folder import is_fewshot
 
     if LearnedFolder.is_one(run):
         from symloss.cli.train_loss import report
         from symloss.learning.run import resume
 
-        report(lambda say, tick: resume(run, say, tick), run)
-        return
+        return lambda: report(lambda say, tick: resume(run, say, tick), run)
     if (run / "evaluation.json").is_file():
         from symloss.cli.evaluate import evaluate_and_report
         from symloss.evaluation.folder import recorded_settings
 
-        evaluate_and_report(recorded_settings(run), run)
-        return
-    from symloss.fewshot.folder import is_fewshot
-
+        return lambda: evaluate_and_report(recorded_settings(run), run)
     if is_fewshot(run):
-        from symloss.cli.fewshot import resume_and_report as resume_fewshot
+        from symloss.cli.fewshot import resume_and_report
 
-        resume_fewshot(run)
-        return
-    from symloss.cli.sitting import resume_and_report
-
-    resume_and_report(run)
+        return lambda: resume_and_report(run)
+    return None

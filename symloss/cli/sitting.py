@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
 
+from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.live import LiveTable, PlainLines
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher
-
-INTERRUPTED = 130
-"""Exit status of a search that Ctrl-C stopped, as shells have it."""
 
 
 def search_and_report(config: SearchConfig, folder: Path) -> None:
@@ -26,9 +21,13 @@ def search_and_report(config: SearchConfig, folder: Path) -> None:
     report(lambda watcher, stop: start(config, folder, watcher=watcher, stop=stop), folder)
 
 
-def resume_and_report(folder: Path) -> None:
+def resume_and_report(folder: Path, force: bool = False) -> None:
     """Go on with a search, showing its progress."""
-    report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop), folder)
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop, force=force, say=say), folder)
 
 
 def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) -> None:
@@ -36,12 +35,12 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
     console = Console()
     watcher = LiveTable(console) if console.is_terminal else PlainLines()
     try:
-        with _polite_interrupts(watcher) as stop, watcher:
+        with polite_interrupts(watcher.note) as stop, watcher:
             outcome = run(watcher, stop)
     except KeyboardInterrupt:
         kept = (folder / "run.json").exists()
         click.echo(
-            f"stopped at once; finished generations are kept. Go on with: symloss resume {folder}"
+            f"stopped at once; what was finished is kept. Go on with: symloss resume {folder}"
             if kept
             else "stopped at once, before anything was found"
         )
@@ -67,23 +66,3 @@ def compared(outcome: Outcome) -> list[str]:
         f"      its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
         "more generations or another grammar may"
     ]
-
-
-@contextmanager
-def _polite_interrupts(watcher: LiveTable | PlainLines) -> Iterator[Callable[[], bool]]:
-    """The first SIGINT or SIGTERM asks for a stop after the running generation, the second ends it."""
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        watcher.note("stopping after this generation; press Ctrl-C again to stop at once")
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

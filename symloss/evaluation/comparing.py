@@ -27,17 +27,19 @@ def evaluate(
     out: Path | None = None,
     say: Say = lambda line: None,
     tick: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Evaluation:
     """Compare losses under one budget. With `out`, what was trained is kept there and not trained again.
 
     out:  a new or empty folder, or that of an evaluation of the same settings, which goes on if it is
           unfinished. The reports are written there at the end.
     say:  is told in a line what has been found. tick: called now and then while networks train.
+    stop: asked before networks are trained together; True raises StoppedError; what was trained is kept.
     Raises: ConfigError and other SymlossErrors that say what cannot be used, before anything is trained.
     """
     subjects = [subject_of(settings, own) for own in settings.tasks]
     with folder_for(settings, subjects, out) as folder:
-        return _evaluated(settings, subjects, folder, say, tick)
+        return _evaluated(settings, subjects, folder, say, tick, stop)
 
 
 def _evaluated(
@@ -46,6 +48,7 @@ def _evaluated(
     folder: EvaluationFolder,
     say: Say,
     tick: Callable[[], None],
+    stop: Callable[[], bool],
 ) -> Evaluation:
     subjects = [
         replace(
@@ -57,7 +60,8 @@ def _evaluated(
         for subject, own in zip(subjects, folder.record.tasks, strict=True)
     ]
     works = [
-        Work(number, subject, settings.budget, folder, say, tick) for number, subject in enumerate(subjects)
+        Work(number, subject, settings.budget, folder, say, tick, stop)
+        for number, subject in enumerate(subjects)
     ]
     found = _with_statistics(settings, [(work.subject, work.rows()) for work in works])
     if folder.path is not None:

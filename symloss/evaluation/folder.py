@@ -24,6 +24,7 @@ from symloss.archive.files import (
     read_lines,
     replace_file,
 )
+from symloss.archive.holding import LOCK
 from symloss.errors import RunError
 from symloss.evaluation.settings import EvaluationSettings
 from symloss.evaluation.training import Trained
@@ -60,6 +61,15 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     networks: tuple[Trained, ...]
 
 
+def _is_unmade(path: Path) -> bool:
+    """Whether a folder is empty, or has what is left of one that was killed while it was made."""
+    left = {TRIALS, f".{RECORD}.new", LOCK}
+    trials = path / TRIALS
+    return {own.name for own in path.iterdir()} <= left and not (
+        trials.exists() and trials.stat().st_size > 0
+    )
+
+
 class EvaluationFolder:
     """The trials of an evaluation, kept in a folder, or in memory alone without one."""
 
@@ -75,7 +85,7 @@ class EvaluationFolder:
         try:
             if path.exists() and not path.is_dir():
                 raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
-            if path.is_dir() and any(path.iterdir()):
+            if path.is_dir() and not _is_unmade(path):
                 raise RunError(f"'{path}' exists and is not empty; choose another --out")
             path.mkdir(parents=True, exist_ok=True)
             (path / TRIALS).touch()

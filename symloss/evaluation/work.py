@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from symloss.errors import StoppedError
 from symloss.evaluation.choosing import Choice, Setting, choose
 from symloss.evaluation.contestants import Contestant, Version
 from symloss.evaluation.folder import EvaluationFolder
@@ -34,6 +35,7 @@ class Work:
     folder: EvaluationFolder
     say: Say
     tick: Callable[[], None]
+    stop: Callable[[], bool] = lambda: False
 
     def rows(self) -> list[Row]:
         """Every contestant's result."""
@@ -100,6 +102,8 @@ class Work:
     ) -> tuple[Trained, ...]:
         known = self.folder.known(key)
         if known is None:
+            if self.stop():
+                raise StoppedError
             training = msgspec.structs.replace(self.subject.training, weight_decay=decay)
             known = tuple(train_networks(self.subject.task, jobs, training, seed, looks, self.tick))
             self.folder.add(key, known)

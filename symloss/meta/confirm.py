@@ -41,8 +41,12 @@ def run_trials(
     training: Training,
     tick: Callable[[], None] | None = None,
     with_test: bool = False,
+    spare: bool = False,
 ) -> list[Trial]:
-    """Train every loss at each of its `rates` from every seed. Batches are shared by all."""
+    """Train every loss at each of its `rates` from every seed. Batches are shared by all.
+
+    spare: a network whose training fails has NaN for its costs, where otherwise the error is raised.
+    """
     plan = [
         (position, Job(loss, seed, rate))
         for position, loss in enumerate(losses)
@@ -51,7 +55,7 @@ def run_trials(
     ]
     jobs = [job for _, job in plan]
     parts = (task.valid, task.test) if with_test else (task.valid,)
-    costs = train_and_score(task, jobs, training, seeds[0], metric, parts, tick)
+    costs = train_and_score(task, jobs, training, seeds[0], metric, parts, tick, spare)
     return [
         Trial(position, job.learning_rate, job.seed, *own)
         for (position, job), own in zip(plan, costs, strict=True)

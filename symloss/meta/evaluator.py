@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
+from symloss.meta.pieces import Memory
 from symloss.meta.plan import plan_for
 from symloss.meta.racing import Bars, Race, bars, race
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
@@ -22,7 +23,7 @@ from symloss.meta.tuning import tune, with_weights
 from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
-from symloss.workers import one_thread
+from symloss.workers import Lost, one_thread
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Evaluator:
     seed:   of initial weights, batch order and samples: common to all candidates.
     known:  fingerprint -> (candidate id, loss, score) of everything that was scored: the memory that makes a
             duplicate free. It can be saved and given to a new evaluator.
+    memory: keeps pieces of work of the generation that is evaluated: see `each_result`.
     tick:   called with the name of the stage now and then while work goes on, for progress displays.
     """
 
@@ -62,6 +64,7 @@ class Evaluator:
     seed: int = 0
     tick: Callable[[str], None] = lambda stage: None
     known: dict[str, Candidate] = field(default_factory=dict)
+    memory: Memory | None = None
 
     def __post_init__(self) -> None:
         self._start: Sample = untrained_sample(self.task, self.filters.sample, self.seed)
@@ -74,11 +77,11 @@ class Evaluator:
         with one_thread():
             self._filter(drafts)
             if self.tuning.steps and self.tuning.keep_better:
-                self._train(drafts, limits)
+                self._train(drafts, limits, "untuned")
                 self._retrain([d for d in drafts if d.status is None], limits)
             else:
                 self._tune(drafts)
-                self._train(drafts, limits)
+                self._train(drafts, limits, "tuned")
         for draft in drafts:
             if draft.status is None:
                 draft.finish(Status.OK)
@@ -125,9 +128,24 @@ class Evaluator:
             return
         before = [with_weights(d.expression, self.tuning.weights) for d in open_]
         plan = plan_for(self.task, self.training)
-        tuned = tune(before, self.task, self.tuning, self.seed, plan, lambda: self.tick("tuning"))
+        tuned = tune(
+            before,
+            self.task,
+            self.tuning,
+            self.seed,
+            plan,
+            lambda: self.tick("tuning"),
+            self.training.step_time_limit,
+            self.memory,
+        )
         for draft, expr in zip(open_, tuned, strict=True):
-            draft.expression = fold(without_offset(fold(expr)))
+            if isinstance(expr, Lost):
+                draft.finish(Status(expr.how), expr.reason)
+            else:
+                draft.expression = fold(without_offset(fold(expr)))
+        open_ = [d for d in open_ if d.status is None]
+        if not open_:
+            return
         gradients = self._spread.gradients([d.expression for d in open_])
         for draft, status in zip(open_, gradient_status(gradients), strict=True):
             if status is not Status.OK:
@@ -139,13 +157,14 @@ class Evaluator:
         again = [_Draft(d.proposal, d.expression) for d in drafts]
         self._tune(again)
         pairs = zip(drafts, again, strict=True)
-        self._train([tuned for draft, tuned in pairs if tuned.expression != draft.expression], limits)
+        changed = [tuned for draft, tuned in pairs if tuned.expression != draft.expression]
+        self._train(changed, limits, "tuned")
         for draft, tuned in zip(drafts, again, strict=True):
             assert draft.best is not None
             if tuned.best is not None and tuned.best.mean < draft.best.mean:
                 draft.expression, draft.best = tuned.expression, tuned.best
 
-    def _train(self, drafts: list[_Draft], limits: Bars) -> None:
+    def _train(self, drafts: list[_Draft], limits: Bars, stage: str) -> None:
         """Train what is left, and stop what has fallen behind."""
         open_ = [d for d in drafts if d.status is None]
         if not open_:
@@ -155,8 +174,13 @@ class Evaluator:
         assert rate is not None, "a learning rate must have been calibrated"
         contestants = [[Job(d.expression, seed, rate) for seed in seeds] for d in open_]
         tick = lambda: self.tick("training")  # noqa: E731
-        results = race(self.task, contestants, self.training, self.seed, self.metric, limits, tick)
+        results = race(
+            self.task, contestants, self.training, self.seed, self.metric, limits, tick, self.memory, stage
+        )
         for draft, result in zip(open_, results, strict=True):
+            if isinstance(result, Lost):
+                draft.finish(Status(result.how), result.reason)
+                continue
             draft.best = result
             if result.stopped:
                 draft.finish(Status.DIVERGED if result.diverged else Status.OUTRUN)

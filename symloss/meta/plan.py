@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal, TypeVar
@@ -84,8 +84,12 @@ class Plan:
         each: int = 1,
     ) -> list[Result]:
         """`work(piece, tick)` of each of the `pieces`; see `in_parallel`."""
-        with _precision(device, self.tf32):
+        with self.precision(device):
             return in_parallel(work, self.pieces(items, each), device, tick)
+
+    def precision(self, device: torch.device) -> AbstractContextManager[None]:
+        """Within the block, products are as exact as the plan says."""
+        return _precision(device, self.tf32)
 
     def pieces(self, items: Sequence[T], each: int = 1) -> list[Sequence[T]]:
         """Consecutive pieces of nearly equal size, of at most `at_once` networks, for any number of cores.

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from symloss.meta.pieces import Memory, each_result
 from symloss.meta.plan import Plan, plan_for
 from symloss.meta.settings import Racing, Training
 from symloss.meta.training import Heat, Job, outputs_on
 from symloss.records import Score, Status
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
+from symloss.workers import Lost
 
 _ONE_METRIC_AT_A_TIME = threading.Lock()
 """A user's metric need not be safe to run in several threads."""
@@ -84,16 +86,31 @@ def race(
     metric: Metric,
     limits: Bars,
     tick: Callable[[], None] | None = None,
-) -> list[Race]:
-    """Train each contestant's networks, all on the same batches, and score them on validation data."""
+    memory: Memory | None = None,
+    stage: str = "race",
+) -> list[Race | Lost]:
+    """Train each contestant's networks, all on the same batches, and score them on validation data.
+
+    memory: keeps what has been trained, under a name that begins with `stage`.
+    """
     plan = plan_for(task, training)
     each = max((len(jobs) for jobs in contestants), default=1)
 
     def work(piece: Sequence[Sequence[Job]], tick: Callable[[], None]) -> list[Race]:
         return _Field(task, piece, training, batch_seed, metric, plan).run(limits, tick)
 
-    pieces = plan.in_pieces(work, contestants, task.train.x.device, tick, each)
-    return [found for piece in pieces for found in piece]
+    return each_result(
+        plan,
+        work,
+        contestants,
+        Race,
+        task.train.x.device,
+        stage=stage,
+        tick=tick,
+        each=each,
+        time_limit=training.step_time_limit,
+        memory=memory,
+    )
 
 
 class _Field:

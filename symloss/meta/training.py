@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from symloss.errors import TaskError
 from symloss.losses.function import Loss, Losses
 from symloss.meta.batches import training_inputs
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
@@ -18,6 +20,7 @@ from symloss.networks import Network, Parameters
 from symloss.networks.randomness import step_seed
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Split, Task
+from symloss.workers import Lost, attempted
 
 OUTPUT_CHUNK = 1024
 """Samples whose outputs are computed at once, so that memory does not grow with the data set."""
@@ -115,17 +118,35 @@ def train_and_score(
     metric: Metric,
     splits: Sequence[Split],
     tick: Callable[[], None] | None = None,
+    spare: bool = False,
 ) -> list[tuple[float, ...]]:
-    """The metric of each job's trained network on each of `splits`; NaN where training diverged."""
+    """The metric of each job's trained network on each of `splits`; NaN where training diverged.
+
+    spare: NaN also where training failed; see `symloss.workers.attempted`.
+    """
     plan = plan_for(task, training)
+    device = task.train.x.device
 
     def work(piece: Sequence[Job], tick: Callable[[], None]) -> list[Tensor]:
         fleet = train_fleet(task, piece, training, batch_seed, tick, plan)
         return [outputs_on(fleet.network, fleet.parameters, split) for split in splits]
 
-    costs: list[tuple[float, ...]] = []
-    for outputs in plan.in_pieces(work, jobs, task.train.x.device, tick):
+    def costs_of(outputs: Sequence[Tensor]) -> list[tuple[float, ...]]:
         # Here and not in the workers: a user's metric need not be safe to run in several threads.
         columns = [metric.batched(o, split.y).tolist() for o, split in zip(outputs, splits, strict=True)]
-        costs += zip(*columns, strict=True)
+        return list(zip(*columns, strict=True))
+
+    if not spare:
+        return [cost for own in plan.in_pieces(work, jobs, device, tick) for cost in costs_of(own)]
+    costs: list[tuple[float, ...]] = []
+    pieces = plan.pieces(jobs)
+    with plan.precision(device):
+        outcomes = attempted(work, pieces, device, tick, training.step_time_limit)
+    for piece, outcome in zip(pieces, outcomes, strict=True):
+        try:
+            costs += (
+                [(math.nan,) * len(splits)] * len(piece) if isinstance(outcome, Lost) else costs_of(outcome)
+            )
+        except TaskError:  # a user's metric that fails on these outputs
+            costs += [(math.nan,) * len(splits)] * len(piece)
     return costs

@@ -14,15 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symloss.expr import Expr, fold, weighted
+from symloss.expr import Expr, fold, parse_expression, print_expression, weighted
 from symloss.losses.population import Population
 from symloss.losses.tunable import Tunable
 from symloss.meta.lockstep import BatchOrder
 from symloss.meta.meta_gradient import MetaStep, one_step_gradient, unrolled_gradient
+from symloss.meta.pieces import Memory, each_result
 from symloss.meta.plan import Plan
 from symloss.meta.settings import Tuning
 from symloss.meta.starts import starts_for
 from symloss.tasks.task import Task
+from symloss.workers import Lost
 
 
 def with_weights(expr: Expr, weights: str) -> Expr:
@@ -39,18 +41,31 @@ def tune(
     seed: int,
     plan: Plan,
     tick: Callable[[], None] | None = None,
-) -> list[Expr]:
-    """The expressions with tuned constants. A candidate whose gradient is not finite stands still."""
+    time_limit: float | None = None,
+    memory: Memory | None = None,
+    stage: str = "tune",
+) -> list[Expr | Lost]:
+    """The expressions with tuned constants. A candidate whose gradient is not finite stands still.
+
+    time_limit: seconds that a step may take. memory: keeps what has been tuned.
+    """
     if tuning.steps == 0 or not expressions:
         return list(expressions)
     starts_for(task.make_model, seed, task.train.x.device).prepare(tuning.steps)
-    pieces = plan.in_pieces(
-        lambda piece, tick: _tune_together(piece, task, tuning, seed, plan, tick),
+    found = each_result(
+        plan,
+        lambda piece, tick: [
+            print_expression(expr) for expr in _tune_together(piece, task, tuning, seed, plan, tick)
+        ],
         expressions,
+        str,
         task.train.x.device,
-        tick,
+        stage=stage,
+        tick=tick,
+        time_limit=time_limit,
+        memory=memory,
     )
-    return [expr for piece in pieces for expr in piece]
+    return [own if isinstance(own, Lost) else parse_expression(own) for own in found]
 
 
 def _tune_together(

@@ -1,5 +1,6 @@
 """A search that was stopped, wherever it was stopped, ends with the files of one that was not."""
 
+import itertools
 import json
 import shutil
 
@@ -21,10 +22,21 @@ SETTINGS = {
 COMPARED = ("candidates.jsonl", "candidates.csv", "finalists.jsonl", "grammar.grammar", "run.json")
 
 
-def stop_after(generations):
-    """Asked before each generation, says yes once so many are finished."""
-    asked = iter([*[False] * generations, True])
-    return lambda: next(asked)
+def finished_generations(folder):
+    state = folder / "state.json"
+    return json.loads(state.read_bytes())["generation"] if state.exists() else 0
+
+
+def stop_after(generations, folder):
+    """Asked before each piece of work, says yes once so many more generations are finished."""
+    end = finished_generations(folder) + generations
+    return lambda: finished_generations(folder) >= end
+
+
+def stop_asked(times):
+    """Says yes when it has been asked so often before, and then always."""
+    asked = itertools.count()
+    return lambda: next(asked) >= times
 
 
 def files(folder):
@@ -43,7 +55,7 @@ def whole(tmp_path_factory):
 def stopped_once(tmp_path_factory):
     """The folder of a run that was stopped after its first generation; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "stopped"
-    assert not start(resolve(SETTINGS), folder, stop=stop_after(1)).complete
+    assert not start(resolve(SETTINGS), folder, stop=stop_after(1, folder)).complete
     return folder
 
 
@@ -55,7 +67,7 @@ def stopped(stopped_once, tmp_path):
 @pytest.mark.parametrize("generations", [0, 2])
 def test_a_stopped_run_ends_like_one_left_alone(whole, tmp_path, generations):
     folder = tmp_path / "run"
-    outcome = start(resolve(SETTINGS), folder, stop=stop_after(generations))
+    outcome = start(resolve(SETTINGS), folder, stop=stop_after(generations, folder))
     assert (outcome.complete, len(outcome.candidates)) == (False, 4 * generations)
     assert (folder / "finalists.jsonl").read_bytes() == b""
     ended = resume(folder)
@@ -64,10 +76,39 @@ def test_a_stopped_run_ends_like_one_left_alone(whole, tmp_path, generations):
 
 
 def test_a_run_can_be_stopped_again_and_again(whole, stopped):
-    assert not resume(stopped, stop=stop_after(1)).complete
-    assert not resume(stopped, stop=stop_after(0)).complete
+    assert not resume(stopped, stop=stop_after(1, stopped)).complete
+    assert not resume(stopped, stop=stop_after(0, stopped)).complete
     assert resume(stopped).complete
     assert files(stopped) == files(whole)
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 5, 8])
+def test_a_run_stopped_within_a_generation_keeps_its_finished_pieces(whole, tmp_path, times, monkeypatch):
+    import symloss.meta.pieces as pieces
+
+    folder, begun = tmp_path / "run", []
+    counted = pieces.attempted
+
+    def count(work, items, *rest):
+        begun.append(len(items))
+        return counted(work, items, *rest)
+
+    assert not start(resolve(SETTINGS), folder, stop=stop_asked(times)).complete
+    kept = folder / "pieces.jsonl"
+    lines = kept.read_bytes().splitlines() if kept.exists() else []
+    monkeypatch.setattr(pieces, "attempted", count)
+    finished = finished_generations(folder)
+    assert resume(folder, stop=stop_after(1, folder)).candidates or finished == 0
+    assert finished_generations(folder) == finished + 1
+    with_all = sum(begun)
+    again = tmp_path / "again"
+    assert not start(resolve(SETTINGS), again, stop=stop_after(finished, again)).complete
+    begun.clear()
+    resume(again, stop=stop_after(1, again))
+    assert with_all == sum(begun) - len(lines)
+    assert not kept.exists()
+    assert resume(folder).complete
+    assert files(folder) == files(whole)
 
 
 def append(name, data):
@@ -125,7 +166,7 @@ def test_the_comparison_sees_a_different_search(whole, tmp_path):
 def test_other_searches_can_be_resumed(method, settings, tmp_path):
     config = resolve(SETTINGS, {"method": method, "tuning": {"steps": 0}}, settings)
     start(config, tmp_path / "whole")
-    start(config, tmp_path / "run", stop=stop_after(1))
+    start(config, tmp_path / "run", stop=stop_after(1, tmp_path / "run"))
     resume(tmp_path / "run")
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
@@ -133,7 +174,7 @@ def test_other_searches_can_be_resumed(method, settings, tmp_path):
 def test_a_calibrated_learning_rate_is_found_again(tmp_path):
     config = resolve(SETTINGS, {"generations": 2, "training": {"learning_rate": None, "steps": 3}})
     start(config, tmp_path / "whole")
-    start(config, tmp_path / "run", stop=stop_after(1))
+    start(config, tmp_path / "run", stop=stop_after(1, tmp_path / "run"))
     resume(tmp_path / "run")
     assert files(tmp_path / "run") == files(tmp_path / "whole")
 
@@ -159,7 +200,7 @@ def test_a_run_does_not_go_on_with_another_task(tmp_path):
     text = TASK.format(shift=0)
     task.write_text(text)
     settings = {"task": f"{task}:make", "model": None, "grammar": "regression"}
-    start(resolve(SETTINGS, settings), tmp_path / "run", stop=stop_after(1))
+    start(resolve(SETTINGS, settings), tmp_path / "run", stop=stop_after(1, tmp_path / "run"))
     before = (tmp_path / "run" / "candidates.jsonl").read_bytes()
     task.write_text(TASK.format(shift=1))
     with pytest.raises(RunError, match="the data, the networks or the metric are others now"):
@@ -177,3 +218,91 @@ def make():
     x = np.random.default_rng(0).normal(size=(60, 3))
     return symloss.task_from_arrays(x, x.sum(1) + {shift}, model="linear")
 """
+
+
+def edit_record(name, value):
+    def edit(folder):
+        record = json.loads((folder / "run.json").read_text())
+        (record["versions"] if name in record["versions"] else record)[name] = value
+        (folder / "run.json").write_text(json.dumps(record))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (edit_record("torch", "1.0"), "torch is .* and was 1.0"),
+        (edit_record("symloss", "9"), "symloss is .* and was 9"),
+        (edit_record("device", "cuda:7"), "the device is cpu and was cuda:7"),
+    ],
+    ids=["torch", "symloss", "device"],
+)
+def test_a_run_does_not_go_on_with_other_versions_unless_forced(whole, stopped, change, told):
+    change(stopped)
+    before = {path.name: path.read_bytes() for path in stopped.iterdir()}
+    with pytest.raises(RunError, match=f"{told}.*--force"):
+        resume(stopped)
+    assert {path.name: path.read_bytes() for path in stopped.iterdir()} == before
+    said = []
+    assert resume(stopped, force=True, say=said.append).complete
+    assert len(said) == 1
+    assert files(stopped)["candidates.jsonl"] == files(whole)["candidates.jsonl"]
+
+
+def test_a_run_does_not_go_on_with_an_edited_grammar(stopped):
+    path = stopped / "grammar.grammar"
+    path.write_text(path.read_text().replace("abs(", "square(", 1))
+    with pytest.raises(RunError, match=r"grammar.grammar has been edited now.*--force"):
+        resume(stopped)
+
+
+def test_a_torn_line_of_the_events_is_cut_off_and_told(whole, stopped):
+    with (stopped / "events.jsonl").open("ab") as file:
+        file.write(b'{"time": "20')
+    said = []
+    assert resume(stopped, say=said.append).complete
+    assert "12 bytes are cut off" in said[0]
+    assert all(json.loads(line) for line in (stopped / "events.jsonl").read_text().splitlines())
+
+
+@pytest.mark.parametrize(
+    "left", [[], ["candidates.jsonl"], ["candidates.jsonl", "finalists.jsonl", "events.jsonl"]]
+)
+def test_a_run_that_was_killed_while_its_folder_was_made_begins_anew(whole, tmp_path, left):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in left:
+        (folder / name).touch()
+    if len(left) == 3:
+        (folder / "grammar.grammar").write_text("half of")
+        (folder / ".run.json.new").write_text("{")
+    assert start(resolve(SETTINGS), folder).complete
+    assert files(folder)["candidates.jsonl"] == files(whole)["candidates.jsonl"]
+
+
+@pytest.mark.parametrize("own", ["grammar.grammar", "notes.txt"])
+def test_a_folder_with_files_of_somebody_else_is_left_alone(tmp_path, own):
+    (tmp_path / own).write_text("mine")
+    with pytest.raises(RunError, match="is not empty"):
+        start(resolve(SETTINGS), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [own]
+    assert (tmp_path / own).read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_part_of_a_line(tmp_path, monkeypatch):
+    import errno
+
+    import symloss.archive.files as written
+
+    path = tmp_path / "lines.jsonl"
+    written.append_lines(path, [{"first": 1}])
+
+    def full(file, data):
+        file.write(data[:5])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(written, "_write_all", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        written.append_lines(path, [{"second": 2}])
+    assert path.read_bytes() == b'{"first":1}\n'

@@ -8,6 +8,7 @@ import pytest
 import torch
 from test_meta_training import FORMULAS, doubled, small_task
 
+import symloss.workers as workers
 from symloss.expr import parse_expression
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.batches import training_inputs
@@ -73,7 +74,9 @@ def test_scores_do_not_depend_on_how_networks_are_grouped():
     torch.testing.assert_close(scores[0], scores[2])
 
 
-def test_only_training_samples_are_augmented():
+def test_only_training_samples_are_augmented(monkeypatch):
+    monkeypatch.setattr(workers, "FORKS", False)  # here, where it can be seen
+    monkeypatch.setattr(workers, "WORKERS", 1)
     task = small_task()
     samples = {tuple(row) for row in task.train.x.flatten(1).tolist()}
     seen = []

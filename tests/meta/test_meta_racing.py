@@ -112,6 +112,7 @@ def test_rungs_are_whole_steps_within_training():
 
 def test_a_hopeless_candidate_costs_a_tenth_and_says_why(monkeypatch):
     monkeypatch.setattr(workers, "WORKERS", 1)  # here and now, so that every step is told
+    monkeypatch.setattr(workers, "FORKS", False)
     steps: list[str] = []
     judge = evaluator(
         racing=Racing(rungs=(0.1, 0.3, 0.5), reference=2), tuning=Tuning(steps=0), tick=steps.append
