@@ -238,7 +238,12 @@ def _struct(place: str, kind: type[Struct]) -> type[Struct]:
     """The table of settings called `place` in a table of `kind`, which is the one called ''."""
     here = kind
     for part in filter(None, place.split(".")):
-        here = type(getattr(here(), part))
+        value = getattr(here(), part)
+        if value is None:  # a table that may be left out
+            (field,) = [f for f in msgspec.structs.fields(here) if f.name == part]
+            (here,) = [own for own in get_args(field.type) if own is not type(None)]
+        else:
+            here = type(value)
     return here
 
 

@@ -147,7 +147,7 @@ def _case(suite: SuiteTable, written: Mapping[str, Any], place: str) -> Case:
     )
     learning = merged(suite.learning, case.learning)
     learned = tuple(
-        _placed(f"{place}, learning", {**learning, **own, "method": method}, LearnConfig)
+        _placed(f"{place}, learning", merged(LearnConfig.usual(method), learning, own), LearnConfig)
         for method in dict.fromkeys(suite.learn if case.learn is None else case.learn)
     )
     budget = merged(suite.budget, case.budget)

@@ -76,7 +76,8 @@ def command(
         if value is not None:
             given[table] = {name: value}
     layers = [read_config(config_file)] if config_file else []
-    config = layered(LearnConfig, *layers, parse_assignments(assignments), given, {"method": method})
+    usual = LearnConfig.usual(method)
+    config = layered(LearnConfig, usual, *layers, parse_assignments(assignments), given, {"method": method})
     folder = out or _next_folder(method)
     report(lambda say, tick: start(config, folder, say, tick), folder)
 

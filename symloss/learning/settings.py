@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import Meta
 
 from symloss.config import TaskSettings
@@ -39,6 +40,13 @@ class LearnConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_only
     training: Training = Training(steps=2000)
     snapshots: Count = 50
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
+
+    @classmethod
+    def usual(cls, method: str) -> dict[str, Any]:
+        """Settings to lay others over: the loss network of the method's paper."""
+        network = {"ml3": ML3, "adalfl": ADALFL}.get(method)
+        own = {} if network is None else {"network": msgspec.to_builtins(network)}
+        return {**own, "method": method}
 
     @property
     def online(self) -> bool:
