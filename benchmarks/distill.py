@@ -4,7 +4,7 @@
     python -m benchmarks.distill --quick    # cross-entropy alone; prints
 
 The network is the loss network of AdaLFL with random weights, fitted to the values of the loss. Only the
-network is given to the distillation. What is found is then compared with the loss itself, which nobody had told it.
+network is given to the distillation. What is found is then compared with the loss itself.
 """
 
 from __future__ import annotations
@@ -109,8 +109,8 @@ def report(rows: list[Row]) -> str:
     lines = [
         "# Known losses found again in networks",
         "",
-        "Written by `python -m benchmarks.distill`. A loss network of AdaLFL was fitted to the values of a loss; "
-        "`symloss distill` was given the network alone. All errors are root mean squares up to scale and to what "
+        "Written by `python -m benchmarks.distill`. A loss network of AdaLFL was fitted to the values of a loss, "
+        "and `symloss distill` was given the network alone. All errors are root mean squares up to scale and to what "
         "no network sees, as a fraction of what a constant leaves. *Chosen* is what the command marks; *nearest* "
         "is the formula of its front that is nearest to the loss itself.",
         "",
