@@ -78,11 +78,11 @@ def imitated(original: Teacher, steps: int = 150, seed: int = 0) -> Teacher:
     return Teacher(f"a network that imitates {original.name}", original.kind, network.per_element, domain)
 
 
-def measure(name: str, kind: Kind, seconds: float = SECONDS) -> Row:
+def measure(name: str, kind: Kind, seconds: float = SECONDS, steps: int = 150) -> Row:
     """One loss: imitate it, distil the imitation, and compare with the loss."""
     original = symbolic_teacher(handcrafted(name, kind).loss(kind), name, 10)
     assert original.domain.prediction.shape == usual_domain(kind).prediction.shape
-    copy = imitated(original)
+    copy = imitated(original, steps)
     truth, samples = original.samples("value"), copy.samples("value")
     left = samples.wanted / samples.size
     right = truth.wanted / truth.size
@@ -109,8 +109,8 @@ def report(rows: list[Row]) -> str:
     lines = [
         "# Known losses found again in networks",
         "",
-        "Written by `python -m benchmarks.distill`. A loss network of AdaLFL was fitted to the values of a loss, "
-        "and `symloss distill` was given the network alone. All errors are root mean squares up to scale and to what "
+        "Written by `python -m benchmarks.distill`. A loss network of AdaLFL was fitted to the values of a "
+        "loss, and `symloss distill` was given the network alone. All errors are root mean squares up to scale and to what "
         "no network sees, as a fraction of what a constant leaves. *Chosen* is what the command marks; *nearest* "
         "is the formula of its front that is nearest to the loss itself.",
         "",
