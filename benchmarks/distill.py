@@ -27,6 +27,7 @@ from symloss.expr import format_formula
 from symloss.losses.catalogue import handcrafted
 from symloss.losses.neural import ADALFL, LossNetwork
 from symloss.records import Kind
+from symloss.workers import one_thread
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "distill-recovery.md"
 
@@ -73,8 +74,9 @@ def imitated(original: Teacher, steps: int = 150, seed: int = 0) -> Teacher:
         cost.backward()
         return cost
 
-    for _ in range(steps):
-        optimizer.step(closure)
+    with one_thread():  # the work is too small to share
+        for _ in range(steps):
+            optimizer.step(closure)
     return Teacher(f"a network that imitates {original.name}", original.kind, network.per_element, domain)
 
 
@@ -110,9 +112,9 @@ def report(rows: list[Row]) -> str:
         "# Known losses found again in networks",
         "",
         "Written by `python -m benchmarks.distill`. A loss network of AdaLFL was fitted to the values of a "
-        "loss, and `symloss distill` was given the network alone. All errors are root mean squares up to scale and to what "
-        "no network sees, as a fraction of what a constant leaves. *Chosen* is what the command marks; *nearest* "
-        "is the formula of its front that is nearest to the loss itself.",
+        "loss, and `symloss distill` was given the network alone. All errors are root mean squares up to "
+        "scale and to what no network sees, as a fraction of what a constant leaves. *Chosen* is what the "
+        "command marks; *nearest* is the formula of its front that is nearest to the loss itself.",
         "",
         "| loss | network to loss | chosen | size | chosen to loss | nearest | nearest to loss | seconds |",
         "|---|---|---|---|---|---|---|---|",
