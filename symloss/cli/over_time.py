@@ -30,6 +30,8 @@ def distil_over_time(
         raise ConfigError(f"--over-time follows a learned loss through its training, and '{source}' is none")
     if out is not None and out.suffix != ".py":
         raise ConfigError(f"with --over-time, --out is the .py file to write, found '{out}'")
+    if out is not None and out.exists():
+        raise ConfigError(f"{out} exists already and is left as it is; choose another name")
     path = Path(source)
     moments = moments_of(path, of)
     kind = record_of(path).task.kind

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import expressions, law
 
+from benchmarks.distill import measure
 from symloss.distill.constants import Fit, error_of, refitted
 from symloss.distill.front import Front, shorter
 from symloss.distill.genetic import FitSettings, fit_formulas
@@ -128,6 +129,12 @@ def test_a_known_loss_is_recovered_from_its_values(name, kind, grammar, formula)
     chosen = fit_formulas(samples, load_grammar(grammar), kind, QUICK).chosen()
     assert chosen.error < 1e-5
     assert formula is None or format_formula(chosen.expression) == formula
+
+
+def test_a_known_loss_is_recovered_from_a_network_that_imitates_it():
+    row = measure("cross-entropy", Kind.MULTICLASS, seconds=4.0, steps=30)
+    assert 0.0 < row.imitation < 0.1
+    assert row.error < row.imitation / 5  # nearer to the loss than what it was learned from
 
 
 def test_the_same_seed_finds_the_same():
