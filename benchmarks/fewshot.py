@@ -112,7 +112,7 @@ def table(shots: int, options: argparse.Namespace) -> list[str]:
     runs, names = [], []
     for name in METHODS:
         run = trained(name, shots, options)
-        if read_state(run).best("meta"):
+        if any(row["step"] for row in read_state(run).stages["meta"].history):  # it has a checkpoint
             runs.append(run)
             names.append(name)
     judged = evaluate(runs, options.tasks)

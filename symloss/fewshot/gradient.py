@@ -1,7 +1,7 @@
 """Gradients with respect to what is learned over tasks, for a few tasks at a time.
 
-Tasks are batched by `torch.func.vmap`, or one after another. Memory is that of all inner steps, or of one with
-`recompute`: then states are kept, and every step is computed a second time when its turn comes backwards.
+Tasks are batched by `torch.func.vmap`, or one after another. Memory is that of all inner steps, or of one:
+with `recompute` states are kept, and every step is computed a second time when its turn comes backwards.
 """
 
 from __future__ import annotations

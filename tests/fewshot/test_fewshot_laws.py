@@ -5,6 +5,7 @@ import torch
 from fewshot_helpers import WAYS, encoded, learner_of, small, started, tasks_of
 from torch.nn import functional
 
+from symloss.fewshot.backbones import normalised
 from symloss.fewshot.gradient import errors_of, meta_gradient
 from symloss.fewshot.objective import Objective, one_hot, smooth_leaky_relu, weight_statistics
 from symloss.fewshot.settings import METHODS
@@ -213,6 +214,17 @@ def test_the_smooth_leaky_relu_has_its_leak_and_its_slope():
     x = torch.tensor([-50.0, 50.0], dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(smooth_leaky_relu(x).sum(), x)
     torch.testing.assert_close(slope, torch.tensor([0.25, 1.0], dtype=torch.float64))
+
+
+def test_normalisation_is_torchs():
+    x = torch.randn(4, 3, 5, 5, dtype=torch.float64, requires_grad=True)
+    scale, shift = torch.randn(2, 3, dtype=torch.float64)
+    found = normalised(x, scale, shift)
+    expected = functional.batch_norm(x, None, None, scale, shift, training=True)
+    torch.testing.assert_close(found, expected)
+    weights = torch.randn_like(found)
+    slopes = [torch.autograd.grad((y * weights).sum(), x)[0] for y in (found, expected)]
+    torch.testing.assert_close(*slopes)
 
 
 def test_warp_layers_start_as_the_identity_before_normalisation():
