@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
 
 if TYPE_CHECKING:
     from symloss.fewshot.settings import Settings
 
-INTERRUPTED = 130
-
 
 class Group(click.Group):
-    """Finds `fewshot data` in a module of its own when it is there and called for."""
+    """Finds `fewshot data` in a module of its own when it is called for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        here = importlib.util.find_spec("symloss.cli.fewshot_data") is not None
-        return ["train", "eval", *(["data"] if here else [])]
+        return ["train", "eval", "data"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name == "data" and "data" in self.list_commands(ctx):
-            found = getattr(importlib.import_module("symloss.cli.fewshot_data"), "command")  # noqa: B009
-            assert isinstance(found, click.Command)
-            return found
-        return super().get_command(ctx, cmd_name)
+        if cmd_name != "data":
+            return super().get_command(ctx, cmd_name)
+        from symloss.cli.fewshot_data import command as data
+
+        return data
 
 
 @click.group("fewshot", cls=Group)
@@ -133,7 +127,7 @@ def _device(name: str) -> str:
 
 
 def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], out: Path) -> None:
-    with progress() as (say, _), _polite_interrupts(say) as stop:
+    with progress() as (say, _), polite_interrupts(say) as stop:
         try:
             complete = run(say, stop)
         except KeyboardInterrupt:
@@ -142,23 +136,3 @@ def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], o
         click.echo(f"stopped. Go on with: symloss resume {out}", err=True)
         raise SystemExit(INTERRUPTED)
     click.echo(f"next: symloss fewshot eval {out}")
-
-
-@contextmanager
-def _polite_interrupts(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """The first SIGINT or SIGTERM asks for a stop after the running step, the second ends it."""
-    asked = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        say("stopping after this step; press Ctrl-C again to stop at once")
-
-    previous = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

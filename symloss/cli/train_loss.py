@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from symloss.cli.interrupts import INTERRUPTED
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
 
@@ -89,7 +90,7 @@ def report(run: Callable[[Callable[[str], None], Callable[[], None]], Learned], 
             found = run(say, tick)
         except KeyboardInterrupt:
             click.echo(f"stopped; everything is kept. Go on with: symloss resume {folder}", err=True)
-            raise SystemExit(130) from None
+            raise SystemExit(INTERRUPTED) from None
     click.echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
     click.echo(f"next: symloss analyze {folder}")
     click.echo(f"      symloss evaluate {folder}")

@@ -44,7 +44,9 @@ WAYS = {"failed": (fail, leave), "out-of-memory": (crowd_out,), "killed": (end,)
 
 
 @pytest.mark.parametrize(
-    ("how", "break_"), [(how, own) for how, ways in WAYS.items() for own in ways], ids=str
+    ("how", "break_"),
+    [(how, own) for how, ways in WAYS.items() for own in ways],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_bad_item_is_lost_and_its_neighbours_are_not(how, break_, monkeypatch):
     if not workers.FORKS:
