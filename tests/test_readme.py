@@ -27,6 +27,15 @@ count = 2
 seeds = 2
 """
 
+SMALLER = {
+    "search": "--config small.toml",
+    "evaluate": "--steps 20 --seeds 2 --choosing-seeds 1 --set widen=0",
+    "train-loss": "--meta-steps 5 --steps 20",
+    "distill": "--seconds 1 --set training.steps=20 --set tuning.steps=2 --set finalists.count=1",
+    "fewshot train": "--filters 32 --meta-steps 1 --set pretraining.steps=1 --set outer.valid=2",
+    "fewshot eval": "--tasks 2",
+}
+
 
 def shell_lines() -> list[str]:
     found = [line for block in blocks(README, "sh") for line in block.splitlines()]
@@ -45,10 +54,9 @@ def test_the_commands_work_in_the_order_in_which_they_stand(folder: Path) -> Non
     assert any(line.startswith("symloss search") for line in commands)
     for line in commands:
         words = line.split()[1:]
-        if words[0] == "search":
-            words += ["--config", "small.toml"]
-        if words[0] == "evaluate":
-            words += "--steps 20 --seeds 2 --choosing-seeds 1 --set widen=0".split()
+        words += next(
+            (own.split() for start, own in SMALLER.items() if line.startswith(f"symloss {start}")), []
+        )
         out = run([sys.executable, "-m", "symloss", *words], folder)
         assert out.strip()
 

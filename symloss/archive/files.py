@@ -64,8 +64,10 @@ def replace_file(path: Path, data: bytes) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """The bytes of a file. Raises RunError if it cannot be read."""
+    """The bytes of a file. Raises RunError if it cannot be read, and for a device, which may have no end."""
     try:
+        if path.exists() and not path.is_file():
+            raise RunError(f"cannot read '{path}': it is not an ordinary file")
         return path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read '{path}': {error.strerror or error}") from error
@@ -82,6 +84,8 @@ def read_lines(path: Path, row: type[T], length: int | None = None) -> list[T]:
 
 def cut_unfinished_line(path: Path) -> int:
     """Drop the part of a line that a process left behind which died while writing it. The bytes dropped."""
+    if not path.is_file():
+        return 0  # writing to it will say what it is
     data = read_file(path)
     ended = data.rfind(b"\n") + 1
     if ended == len(data):
