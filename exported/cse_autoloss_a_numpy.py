@@ -21,12 +21,14 @@ import numpy as np
 
 
 def _prepared(outputs, target):
-    """Outputs and the target as probabilities, both (batch, classes)."""
+    """Outputs and the target as probabilities, both (..., classes)."""
     outputs, target = np.asarray(outputs, dtype=float), np.asarray(target)
     if not np.issubdtype(target.dtype, np.floating):
         if target.size and not 0 <= target.min() <= target.max() < outputs.shape[-1]:
             raise ValueError(f"class ids must lie between 0 and {outputs.shape[-1] - 1}")
         target = target[..., None] == np.arange(outputs.shape[-1])
+    if target.shape != outputs.shape:
+        raise ValueError(f"target {target.shape} does not fit outputs {outputs.shape}")
     return outputs, target.astype(float)
 
 
@@ -46,8 +48,8 @@ def _check(reduction):
 def loss(outputs, target, reduction="mean"):
     """The loss of a batch, computed in float64.
 
-    outputs: (batch, classes), raw outputs of the network.
-    target:  (batch,) class ids, or (batch, classes) probabilities.
+    outputs: (..., classes), raw outputs of the network.
+    target:  (...) class ids, or (..., classes) probabilities.
     reduction: "mean" or "sum" of all values, or "none".
     """
     _check(reduction)
@@ -68,4 +70,4 @@ def gradient(outputs, target, reduction="mean"):
     p, _ = _probabilities(outputs)
     slopes = -(target * 1.8414709848078965)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
-    return gradient / len(gradient) if reduction == "mean" else gradient
+    return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient
