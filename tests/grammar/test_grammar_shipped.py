@@ -28,12 +28,11 @@ from symloss.grammar import (
 
 SHIPPED = pytest.mark.parametrize("name", shipped_grammars())
 
-
-SHIPPED = ["classification", "evomal", "probability", "regression", "residual", "taylorglo"]
+NAMES = ["classification", "evomal", "probability", "regression", "residual", "taylorglo"]
 
 
 def test_these_ship():
-    assert shipped_grammars() == SHIPPED
+    assert shipped_grammars() == NAMES
 
 
 @SHIPPED
@@ -160,7 +159,7 @@ def test_an_installed_package_finds_its_grammars(tmp_path):
         check=True,
     )
     assert run.stdout.split(" ", 1)[0] == str(tmp_path / "symloss" / "grammars")
-    assert run.stdout.strip().endswith(f"{SHIPPED} evomal")
+    assert run.stdout.strip().endswith(f"{NAMES} evomal")
 
 
 def test_an_unknown_name_is_answered_with_the_nearest():
