@@ -68,7 +68,7 @@ class Glyphs:
 
 
 def load_glyphs(data: str | Path | None = None) -> Glyphs:
-    """The glyphs: from a cache, or drawn (about half a minute) and put there.
+    """The glyphs: from a cache, or drawn (up to a minute) and put there.
 
     data:   folder of data sets, looked into first.
     Raises: TaskError if the fonts of this matplotlib are not those that symloss knows.
