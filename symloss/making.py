@@ -22,6 +22,7 @@ from symloss.search.protocol import Search
 from symloss.search.random_search import RandomSearch
 from symloss.search.seeding import seeds_from, sown
 from symloss.search.taylorglo import TaylorGLOSearch
+from symloss.seeds import load_seeds, sow, texts_of
 from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
 from symloss.tasks.loading import is_spec, source_digest
 
@@ -117,6 +118,21 @@ def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
             f"method 'taylorglo' has a polynomial of its own, found grammar '{config.grammar}'; leave it out"
         )
     return load_grammar("taylorglo")
+
+
+def with_seeds(config: SearchConfig, source: str) -> tuple[SearchConfig, str]:
+    """A configuration with the formulas that `source` stands for, and a sentence about them.
+
+    The configuration holds the formulas themselves, so that a run's record says all there is to know.
+    source: as `load_seeds` takes it. Raises a SymlossError if nothing there can be a start.
+    """
+    task = task_of(config)
+    seeds = load_seeds(source, task.kind, task.num_outputs)
+    if config.method not in ("evomal", "gp-lfl"):
+        found = msgspec.structs.replace(config, seeds=texts_of(seeds), population=len(seeds), generations=1)
+        return found, ""
+    sown_seeds = sow(seeds, grammar_of(config, task.kind), config.population)
+    return msgspec.structs.replace(config, seeds=texts_of(sown_seeds.used)), sown_seeds.sentence
 
 
 def make_search(config: SearchConfig, grammar: Grammar, task: Task) -> Search:

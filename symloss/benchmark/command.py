@@ -10,14 +10,19 @@ from typing import Any
 from symloss.config import SearchConfig, to_settings
 
 
-def as_command(config: SearchConfig) -> str:
-    """What differs from the defaults, in the order of the settings; the task always."""
+def as_command(config: SearchConfig, start_from: str = "") -> str:
+    """What differs from the defaults, in the order of the settings; the task always.
+
+    start_from: what the formulas of `config.seeds` were read from.
+    """
     usual = dict(_named(to_settings(SearchConfig())))
     changed = [
         _option(name, value)
         for name, value in _named(to_settings(config))
-        if name == "task" or value != usual[name]
+        if name == "task" or (value != usual[name] and name != "seeds")
     ]
+    if start_from:
+        changed.append(f"--seeds {shlex.quote(start_from)}")
     return " ".join(["symloss search", *changed])
 
 

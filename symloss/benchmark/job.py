@@ -30,6 +30,7 @@ from symloss.evaluation.work import Say
 from symloss.expr import format_formula
 from symloss.learning.run import learned_in
 from symloss.learning.settings import TEXTS
+from symloss.making import with_seeds
 from symloss.records import Candidate, ranked
 from symloss.run import Outcome, resume, start
 from symloss.run_record import config_of
@@ -105,9 +106,12 @@ def run_case(
     def stage(name: str) -> Say:
         return lambda line: say(f"{case.name}: {name}: {line}")
 
+    def case_config(config: SearchConfig) -> SearchConfig:
+        return with_seeds(config, case.start_from)[0] if case.start_from else config
+
     searches = tuple(
         searched(config, folder / f"search-{config.seed}", stage(f"search {config.seed}"), tick, stop)
-        for config in case.searches
+        for config in map(case_config, case.searches)
     )
     chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
     loss = f"{DISCOVERED}={chosen.best.loss.expression}"

@@ -186,14 +186,26 @@ def _shown(row: Row, metric: str) -> str:
 def protocol(results: Sequence[CaseResult]) -> str:
     """How the numbers came about."""
     return (
-        "Each task is searched on from every search seed; of what was found, the loss with the lowest "
-        "validation cost is *discovered*. It and the losses it is compared with then get the same budget: "
-        "settings are chosen on validation data from one grid, fresh seeds are trained and tested once on "
+        f"Each task is searched on from every search seed{_beginnings(results)}; of what was found, "
+        "the loss with the lowest validation cost is *discovered*. It and the losses it is compared "
+        "with then get the same budget: settings are chosen on validation data from one grid, fresh seeds are trained and tested once on "
         "clean test data. Lower is better. A win or a loss is one at 5 % by Wilcoxon's signed-rank test over "
         f"paired seeds, after Holm's correction for all {sum(1 for _ in _comparisons(results))} comparisons "
         "of this page. The best published loss is the one with the lowest mean on the test data, which "
         "favours it. Intervals and tests say nothing about other splits of the data."
     )
+
+
+def _beginnings(results: Sequence[CaseResult]) -> str:
+    """Which formulas the searches started from, if any."""
+    sources = dict.fromkeys(result.case.start_from for result in results)
+    named = [
+        "the published losses" if source == "catalogue" else marked(source) for source in sources if source
+    ]
+    if not named:
+        return ""
+    some = " some of them" if "" in sources else ""
+    return f",{some} beginning with {' or '.join(named)} that its grammar can derive"
 
 
 def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking | None) -> str:
@@ -220,7 +232,8 @@ def _section(result: CaseResult) -> list[str]:
     evaluation = result.evaluation
     lines = [f"## {marked(task.title)}", ""]
     lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
-    lines += [f"`{as_command(result.chosen.config)}` found", "", f"    {result.chosen.formula}", ""]
+    command = as_command(result.chosen.config, result.case.start_from)
+    lines += [f"`{command}` found", "", f"    {result.chosen.formula}", ""]
     header = ["search seed", "candidates", "seconds", "validation", "best formula"]
     cells = [
         [

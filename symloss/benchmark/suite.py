@@ -3,6 +3,7 @@
     title: Discovered losses against handcrafted ones
     search: {generations: 20}                  # settings of every search, as in a configuration
     search_seeds: [0, 1, 2]
+    start_from: catalogue                      # formulas that every search starts from, as --seeds takes them
     against: [all]
     learn: [ml3, adalfl]                       # learned losses, compared with in every evaluation
     learning: {training: {steps: 2000}}        # settings of each of them
@@ -54,6 +55,7 @@ class CaseTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     task: dict[str, Any] = {}
     search: dict[str, Any] = {}
     search_seeds: Seeds | None = None
+    start_from: str | None = None
     against: Names | None = None
     learn: Names | None = None
     learning: dict[str, Any] = {}
@@ -69,6 +71,7 @@ class SuiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     task: dict[str, Any] = {}
     search: dict[str, Any] = {}
     search_seeds: Seeds = (0,)
+    start_from: str = ""
     against: Names = ("all",)
     learn: Names = ()
     learning: dict[str, Any] = {}
@@ -91,6 +94,7 @@ class Case:
     """Searches on a task, one from each seed, and the evaluation of the best of what they found.
 
     learned: losses that are learned as networks there, and compared with.
+    start_from: where the searches have formulas from to start with, as `symloss search --seeds` takes it.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Case:
     budget: Budget
     transfers: tuple[Transfer, ...]
     learned: tuple[LearnConfig, ...] = ()
+    start_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,6 +165,7 @@ def _case(suite: SuiteTable, written: Mapping[str, Any], place: str) -> Case:
         _budget(f"{place}, budget", budget),
         tuple(_transfer(f"{place}, transfer", own, budget, table) for table in case.transfer),
         learned,
+        suite.start_from if case.start_from is None else case.start_from,
     )
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from symloss.cli.tasks import task_options
-
-if TYPE_CHECKING:
-    from symloss.config import SearchConfig
 
 
 @click.command("search")
@@ -70,28 +67,16 @@ def command(
     layers = [read_config(config_file)] if config_file else []
     config = resolve(*layers, parse_assignments(assignments), given)
     if seeds_from is not None:
-        config = _with_seeds(config, seeds_from)
+        from symloss.making import with_seeds
+
+        config, said = with_seeds(config, seeds_from)
+        if said:
+            click.echo(said)
     folder = out or _next_folder(config.task)
 
     from symloss.cli.sitting import search_and_report
 
     search_and_report(config, folder)
-
-
-def _with_seeds(config: SearchConfig, source: str) -> SearchConfig:
-    """The configuration with the formulas themselves, so that the run's record says all there is to know."""
-    from msgspec.structs import replace
-
-    from symloss.making import grammar_of, task_of
-    from symloss.seeds import load_seeds, sow, texts_of
-
-    task = task_of(config)
-    seeds = load_seeds(source, task.kind, task.num_outputs)
-    if config.method not in ("evomal", "gp-lfl"):
-        return replace(config, seeds=texts_of(seeds), population=len(seeds), generations=1)
-    found = sow(seeds, grammar_of(config, task.kind), config.population)
-    click.echo(found.sentence)
-    return replace(config, seeds=texts_of(found.used))
 
 
 def _next_folder(task: str) -> Path:
