@@ -188,9 +188,10 @@ def protocol(results: Sequence[CaseResult]) -> str:
     return (
         f"Each task is searched on from every search seed{_beginnings(results)}; of what was found, "
         "the loss with the lowest validation cost is *discovered*. It and the losses it is compared "
-        "with then get the same budget: settings are chosen on validation data from one grid, fresh seeds are trained and tested once on "
-        "clean test data. Lower is better. A win or a loss is one at 5 % by Wilcoxon's signed-rank test over "
-        f"paired seeds, after Holm's correction for all {sum(1 for _ in _comparisons(results))} comparisons "
+        "with then get the same budget: settings are chosen on validation data from one grid, fresh seeds "
+        "are trained and tested once on clean test data. Lower is better. A win or a loss is one at 5 % by "
+        "Wilcoxon's signed-rank test over paired seeds, after Holm's correction for all "
+        f"{sum(1 for _ in _comparisons(results))} comparisons "
         "of this page. The best published loss is the one with the lowest mean on the test data, which "
         "favours it. Intervals and tests say nothing about other splits of the data."
     )
