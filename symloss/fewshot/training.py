@@ -9,12 +9,9 @@ print(evaluate([Path("runs/few")], tasks=600))
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -28,6 +25,7 @@ from symloss.fewshot.folder import Data, Record, State
 from symloss.fewshot.meta_training import MetaTraining, TaskLearner, chosen_batching
 from symloss.fewshot.settings import Settings
 from symloss.records import Kind
+from symloss.report.tensorboard import log_scalars
 
 Say = Callable[[str], None]
 Stop = Callable[[], bool]
@@ -166,22 +164,12 @@ def _saver(out: Path, state: State) -> Callable[[Saved], None]:
     def save(saved: Saved) -> None:
         state.stages[saved.stage] = saved
         folder.write_state(out, state)
-        _to_tensorboard(out, saved, saved.history[shown.get(saved.stage, 0) :])
+        rows = saved.history[shown.get(saved.stage, 0) :]
+        names = [(row, name) for row in rows for name in ("loss", "cost")]
+        log_scalars(out, [(f"{saved.stage}/{name}", int(row["step"]), row[name]) for row, name in names])
         shown[saved.stage] = len(saved.history)
 
     return save
-
-
-def _to_tensorboard(out: Path, saved: Saved, rows: list[dict[str, float]]) -> None:
-    if not rows or importlib.util.find_spec("tensorboard") is None:
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    make: Any = SummaryWriter
-    with contextlib.closing(make(str(out / "tensorboard"))) as writer:
-        for row in rows:
-            for name in ("loss", "cost"):
-                writer.add_scalar(f"{saved.stage}/{name}", row[name], int(row["step"]))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from symloss.learning.settings import LearnConfig
 from symloss.learning.visits import VisitCounter
 from symloss.losses.function import OnlineLoss
 from symloss.losses.neural.imitation import usual_weights
-from symloss.losses.neural.network import initial_weights
+from symloss.losses.neural.network import LossNetwork, initial_weights
 from symloss.losses.neural.stacked import stacked
 from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.online.heat import OnlineHeat
@@ -36,6 +36,8 @@ from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
 from symloss.records import Kind
+from symloss.report.learned import moment
+from symloss.report.tensorboard import log_scalars
 from symloss.tasks import Task
 from symloss.workers import one_thread
 
@@ -152,6 +154,19 @@ class LearningRun:
     def _add(self, snapshot: Snapshot) -> None:
         if self.folder is not None:
             self.folder.add_snapshots([snapshot])
+            log_scalars(self.folder.path, self._implied(snapshot))
+
+    def _implied(self, snapshot: Snapshot) -> list[tuple[str, int, float]]:
+        """What a snapshot's loss does, as numbers over steps: as `symloss analyze` prints them."""
+        settings = self.config.loss_network
+        if settings is None:
+            return [("learning rate, times the usual", snapshot.step, snapshot.weights[0])]
+        network = LossNetwork.of(snapshot.weights, self.task.kind, settings)
+        now = moment(network, self.task.num_outputs, snapshot.step, snapshot.progress)
+        points = [("learning rate, times the usual", now.step, now.learning_rate)]
+        if now.smoothing is not None:
+            points.append(("label smoothing", now.step, now.smoothing))
+        return points
 
     def _event(self, name: str, **facts: Any) -> None:
         if self.folder is not None:
