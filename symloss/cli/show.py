@@ -26,9 +26,13 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     counts first where there is one.
     """
     from symloss.archive import RunFolder
+    from symloss.errors import RunError
     from symloss.records import ranked
     from symloss.report.tables import as_row, candidate_table, summary_lines
 
+    other = _other_run(run)
+    if other:
+        raise RunError(f"'{run}' is {other}")
     folder = RunFolder.open(run)
     candidates = folder.candidates()
     chosen = candidates if everything else ranked(candidates)
@@ -52,3 +56,17 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     console.print(candidate_table(chosen[:limit], statuses=everything))
     if len(chosen) > limit:
         console.print(f"... and {len(chosen) - limit} more: --limit {len(chosen)}", markup=False)
+
+
+def _other_run(run: Path) -> str:
+    """What a folder is that has no candidates, and what shows it; nothing for anything else."""
+    from symloss.archive.learned import LearnedFolder
+    from symloss.fewshot.folder import is_fewshot
+
+    if LearnedFolder.is_one(run):
+        return f"a learned loss, not a search; look at it with: symloss analyze {run}"
+    if is_fewshot(run):
+        return f"a run of few-shot training, not a search; judge it with: symloss fewshot eval {run}"
+    if (run / "evaluation.json").is_file():
+        return f"an evaluation, not a search; read {run / 'report.md'}, or go on with: symloss resume {run}"
+    return ""

@@ -36,7 +36,7 @@ from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
 from symloss.records import Kind
-from symloss.report.learned import moment
+from symloss.report.learned import elementwise, moment
 from symloss.report.tensorboard import log_scalars
 from symloss.tasks import Task
 from symloss.workers import one_thread
@@ -161,8 +161,9 @@ class LearningRun:
         settings = self.config.loss_network
         if settings is None:
             return [("learning rate, times the usual", snapshot.step, snapshot.weights[0])]
-        network = LossNetwork.of(snapshot.weights, self.task.kind, settings)
-        now = moment(network, self.task.num_outputs, snapshot.step, snapshot.progress)
+        outputs = self.task.num_outputs
+        loss = elementwise(LossNetwork.of(snapshot.weights, self.task.kind, settings), outputs)
+        now = moment(loss, outputs, snapshot.step, snapshot.progress)
         points = [("learning rate, times the usual", now.step, now.learning_rate)]
         if now.smoothing is not None:
             points.append(("label smoothing", now.step, now.smoothing))

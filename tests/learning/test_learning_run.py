@@ -8,10 +8,12 @@ import math
 import msgspec
 import pytest
 import torch
+from click.testing import CliRunner
 from scalars import logged
 from torch.func import functional_call
 
 from symloss.archive.learned import LearnedFolder
+from symloss.cli.main import main
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError, RunError
 from symloss.evaluation.comparing import evaluate, score
@@ -277,3 +279,13 @@ def test_learning_does_without_tensorboard(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     start(config(snapshots=2), tmp_path / "loss")
     assert not (tmp_path / "loss" / "tensorboard").exists()
+
+
+def test_show_says_what_shows_a_learned_loss(tmp_path):
+    start(config("ml3"), tmp_path / "loss")
+    found = CliRunner().invoke(main, ["show", str(tmp_path / "loss")])
+    assert found.exit_code == 1
+    assert found.output == (
+        f"Error: '{tmp_path / 'loss'}' is a learned loss, not a search; look at it with: "
+        f"symloss analyze {tmp_path / 'loss'}\n"
+    )
