@@ -48,7 +48,11 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     from rich.console import Console
 
     console = Console()
-    for line in summary_lines(folder.record(), folder.state(), candidates):
+    megabytes = folder.bytes_on_disk() / 1e6
+    for line in [
+        *summary_lines(folder.record(), folder.state(), candidates),
+        f"{megabytes:.1f} MB on disk" if megabytes >= 1 else f"{megabytes * 1000:.0f} kB on disk",
+    ]:
         console.print(line, markup=False, highlight=False)
     if not chosen:
         console.print("no candidate could be trained yet")

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 
-from symloss.archive.holding import held
+from symloss import __version__
+from symloss.archive.holding import held, make_folder
 from symloss.errors import RunError, TaskError
 from symloss.fewshot import folder
 from symloss.fewshot.course import Saved, Schedule, Work, run_stage
@@ -64,22 +65,38 @@ def train(
     Raises: RunError if the folder exists and is not empty; TaskError if task and network do not fit.
     """
     check(settings, task)
+    folder.check_new(out)
     own = Data(dataset=None, ways=task.ways, shots=task.shots, queries=task.queries)
     batched = chosen_batching(settings, task, torch.device(device))
     record = folder.new_record(settings, data or own, device, tuple(task.train.shape), batched)
-    folder.create(out, record)
-    with held(out):
+    make_folder(out)
+    with held(out):  # before it is made: of two that are given one folder, the second is refused
+        folder.create(out, record)
         return _go_on(record, task, out, say, stop)
 
 
-def resume(out: Path, task: FewShotTask | None = None, say: Say = _nothing, stop: Stop = _never) -> bool:
-    """Go on with training; whether it is complete. What an uninterrupted run had computed comes out."""
+def resume(
+    out: Path,
+    task: FewShotTask | None = None,
+    say: Say = _nothing,
+    stop: Stop = _never,
+    force: bool = False,
+) -> bool:
+    """Go on with training; whether it is complete. What an uninterrupted run had computed comes out.
+
+    force: also with other versions, with which it may not.
+    """
     record = folder.read_record(out)
-    if record.torch != torch.__version__:
-        raise RunError(
-            f"'{out}' was made with torch {record.torch}, here is {torch.__version__}; install that "
-            "version to go on"
-        )
+    before = {"torch": record.torch, "symloss": record.symloss}
+    for name, now in (("torch", str(torch.__version__)), ("symloss", __version__)):
+        if before[name] == now:
+            continue
+        if not force:
+            raise RunError(
+                f"'{out}' was made with {name} {before[name]}, here is {now}; install that version to go on, "
+                "or go on all the same with --force"
+            )
+        say(f"going on all the same: {name} is {now} and was {before[name]}")
     with held(out):
         return _go_on(record, _task_of(record, task), out, say, stop)
 
@@ -109,6 +126,8 @@ def _go_on(record: Record, task: FewShotTask, out: Path, say: Say, stop: Stop) -
     """All stages that are not finished."""
     settings, device = record.settings, torch.device(record.device)
     state = folder.read_state(out, device)
+    if state.stages:
+        folder.write_history(out, state)
     for name, steps in _stages(settings, task):
         if steps == 0:
             continue

@@ -19,7 +19,8 @@ from symloss.errors import ConfigError, RunError
 from symloss.evaluation.comparing import evaluate, score
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.learning.loading import load_learned
-from symloss.learning.run import LearningRun, resume, settled, start
+from symloss.learning.record import settled
+from symloss.learning.run import LearningRun, resume, start
 from symloss.learning.settings import LearnConfig
 from symloss.learning.watching import factors_of, moments_of
 from symloss.losses.function import FunctionLoss, OnlineLoss
