@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from symloss.cli.losses import LossCommand, loss_options
+from symloss.cli.terminal import echo, make_console
 
 
 @click.command("analyze", cls=LossCommand)
@@ -63,15 +64,13 @@ def command(
     analysis = analyze(found.loss, classes or 10, found.name)
     if figure is not None:
         save(analysis, figure, overwrite)
-        click.echo(f"wrote {figure}", err=True)
+        echo(f"wrote {figure}", err=True)
     if as_json:
-        click.echo(json.dumps(analysis.as_json(), indent=2, allow_nan=False))
+        echo(json.dumps(analysis.as_json(), indent=2, allow_nan=False))
         return
-    from rich.console import Console
-
     from symloss.report.analysis.text import as_text
 
-    Console(highlight=False).print(as_text(analysis))
+    make_console(highlight=False).print(as_text(analysis))
 
 
 def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) -> None:
@@ -89,11 +88,11 @@ def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) ->
     moments = moments_of(found) if found.record.network is not None else []
     if figure is not None:
         save_learned(moments, found.record.method, figure, overwrite)
-        click.echo(f"wrote {figure}", err=True)
+        echo(f"wrote {figure}", err=True)
     if as_json:
         rates = [{"step": step, "learning_rate": rate} for step, rate in factors_of(found)]
         told = plain_data(moments) if moments else rates
-        click.echo(json.dumps({"method": found.record.method, "moments": told}, indent=2, allow_nan=False))
+        echo(json.dumps({"method": found.record.method, "moments": told}, indent=2, allow_nan=False))
         return
     for line in as_lines(found, moments):
-        click.echo(line)
+        echo(line)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from symloss.cli.tasks import task_options
+from symloss.cli.terminal import echo
 
 
 @click.command("search")
@@ -71,7 +72,7 @@ def command(
 
         config, said = with_seeds(config, seeds_from)
         if said:
-            click.echo(said)
+            echo(said)
     folder = out or _next_folder(config.task)
 
     from symloss.cli.sitting import search_and_report

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.terminal import echo, make_console
+
 
 @click.command("show")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -33,17 +35,15 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     candidates = folder.candidates()
     chosen = candidates if everything else ranked(candidates)
     if as_json:
-        click.echo(json.dumps([as_row(c) for c in chosen], indent=2, allow_nan=False))
+        echo(json.dumps([as_row(c) for c in chosen], indent=2, allow_nan=False))
         return
     if latex:
         from symloss.export.latex import candidates_table, standalone_document
 
         table = candidates_table(ranked(candidates)[:limit])
-        click.echo(standalone_document(table) if standalone else table, nl=False)
+        echo(standalone_document(table) if standalone else table, nl=False)
         return
-    from rich.console import Console
-
-    console = Console()
+    console = make_console()
     for line in summary_lines(folder.record(), folder.state(), candidates):
         console.print(line, markup=False, highlight=False)
     if not chosen:

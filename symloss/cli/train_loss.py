@@ -11,6 +11,7 @@ import click
 from symloss.cli.interrupts import INTERRUPTED
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
+from symloss.cli.terminal import echo, pasted
 
 if TYPE_CHECKING:
     from symloss.learning.run import Learned
@@ -89,11 +90,11 @@ def report(run: Callable[[Callable[[str], None], Callable[[], None]], Learned], 
         try:
             found = run(say, tick)
         except KeyboardInterrupt:
-            click.echo(f"stopped; everything is kept. Go on with: symloss resume {folder}", err=True)
+            echo(f"stopped; everything is kept. Go on with: symloss resume {pasted(folder)}", err=True)
             raise SystemExit(INTERRUPTED) from None
-    click.echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
-    click.echo(f"next: symloss analyze {folder}")
-    click.echo(f"      symloss evaluate {folder}")
+    echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
+    echo(f"next: symloss analyze {pasted(folder)}")
+    echo(f"      symloss evaluate {pasted(folder)}")
 
 
 def _next_folder(method: str) -> Path:
