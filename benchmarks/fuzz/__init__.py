@@ -6,7 +6,7 @@
 
 A finding is an input that ends in another exception than a SymlossError (at the command line: in a
 traceback), or that takes more than two seconds of the processor. It is shown as small as hypothesis can
-make it.
+make it, a slow one as it was.
 """
 
 from benchmarks.fuzz.driver import Finding, Result, fuzz

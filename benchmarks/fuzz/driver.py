@@ -53,7 +53,10 @@ class Result:
 
 
 class TooSlowError(BaseException):
-    """Not an Exception, so that nothing on the way takes it for its own."""
+    """Not an Exception, so that nothing on the way takes it for its own.
+
+    For that reason hypothesis does not make such an input smaller either, which would take long.
+    """
 
 
 @dataclass
