@@ -106,10 +106,18 @@ def checked(settings: Mapping[str, Any], kind: type[Table]) -> Table:
         table = msgspec.convert(settings, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(_explained(str(error), settings, kind)) from None
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"settings: expected text in UTF-8, found {_shown(error.object)}") from None
     for name, value in _leaves(msgspec.to_builtins(table)):
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"setting '{name}': expected a finite number, found {value}")
+        if isinstance(value, str) and _HALF.search(value):
+            raise ConfigError(f"setting '{name}': expected text in UTF-8, found {_shown(value)}")
     return table
+
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a pair: JSON and YAML can write one, and file names that are not UTF-8 have some; no file can."""
 
 
 def layered(kind: type[Table], *layers: Mapping[str, Any]) -> Table:

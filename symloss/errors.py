@@ -68,7 +68,7 @@ def pointed_at(text: str, line: int, column: int) -> str:
     A window around the column is shown, so that a very long line stays readable.
     """
     lines = text.split("\n")  # as parsers count; splitlines() also ends lines at form feeds and the like
-    shown = lines[min(max(line, 1), len(lines)) - 1].replace("\t", " ")
+    shown = "".join(c if c.isprintable() else " " for c in lines[min(max(line, 1), len(lines)) - 1])
     start = max(0, column - 1 - 60)
     window = shown[start : start + 100]
     return f"    {window}\n    {' ' * (column - 1 - start)}^"

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from symloss.errors import ExportError
+from symloss.escaping import as_markdown_code, as_markdown_text
 from symloss.export.forms import careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.read import read_export
@@ -29,6 +30,9 @@ SHOWN = ("latex", "json")
 INDEX = "README.md"
 LIMIT = 600.0
 """Seconds for executing all files of a gallery."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,11 @@ def entries(folder: Path) -> list[Entry]:
     for path in sorted(folder.glob("*.json")):
         stated = read_export(path)
         header = Header.from_facts(stated.name, stated.facts)
+        if header.found_by and not _NAME.fullmatch(path.stem):
+            raise ExportError(
+                f"'{path}' is no name for a loss of the gallery, whose page links to it: "
+                "letters, digits, '_', '-' and '.' alone are expected"
+            )
         if header.found_by:
             found.append(Entry(path.stem, stated.loss, header))
     rows = [
@@ -159,10 +168,12 @@ def _row(entry: Entry) -> str:
     links = [f"[PyTorch]({entry.file('torch')})", f"[NumPy]({entry.file('numpy')})"]
     links += [f"[LaTeX]({entry.file('latex')})", f"[JSON]({entry.file('json')})"]
     header = entry.header
-    origin = f"{header.task}; found by `{header.found_by}`" if entry.discovered else header.reference
-    formula = format_formula(entry.loss.expression).replace("|", "\\|")
+    origin = as_markdown_text(header.task if entry.discovered else header.reference)
+    if entry.discovered:
+        origin += f"; found by {as_markdown_code(header.found_by, in_table=True)}"
+    formula = as_markdown_code(format_formula(entry.loss.expression), in_table=True)
     picture = f"![{entry.name}]({entry.file('picture')})"
-    return f"| **{entry.name}**: {origin} | `{formula}` | {' '.join(links)} | {picture} |"
+    return f"| **{entry.name}**: {origin} | {formula} | {' '.join(links)} | {picture} |"
 
 
 def checked(folder: Path) -> None:

@@ -352,7 +352,7 @@ def _resumed(
         candidates = folder.candidates(state)
         try:
             run.restore(state, candidates)
-        except (LookupError, TypeError, ValueError, AttributeError, SymlossError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, SymlossError) as error:
             raise RunError(f"'{path / 'state.json'}' is damaged: {type(error).__name__}: {error}") from error
     folder.memory(run.generation)  # raises if it is damaged
     folder.cut_back(state)  # only now, so that a run that cannot go on is left as it is

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from symloss.benchmark.command import as_command
 from symloss.benchmark.job import DISCOVERED, CaseResult, by_hand, judged
+from symloss.escaping import as_latex_text, as_markdown_code, as_markdown_text, on_one_line
 from symloss.evaluation.contestants import STANDARD
 from symloss.evaluation.figures import critical_differences
 from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
@@ -16,12 +17,10 @@ from symloss.evaluation.tables import (
     compared_cells,
     loss_cells,
     loss_header,
-    marked,
     p_value,
     pipes,
     ranked_sentence,
     tested,
-    texed,
 )
 
 RANKS = "results-ranks.svg"
@@ -201,7 +200,9 @@ def _beginnings(results: Sequence[CaseResult]) -> str:
     """Which formulas the searches started from, if any."""
     sources = dict.fromkeys(result.case.start_from for result in results)
     named = [
-        "the published losses" if source == "catalogue" else marked(source) for source in sources if source
+        "the published losses" if source == "catalogue" else as_markdown_text(source)
+        for source in sources
+        if source
     ]
     if not named:
         return ""
@@ -212,8 +213,13 @@ def _beginnings(results: Sequence[CaseResult]) -> str:
 def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking | None) -> str:
     """The whole page."""
     spent = ", ".join(f"{kind} {seconds / 60:.0f} min" for kind, seconds in origins.seconds.items())
-    lines = [f"# {marked(origins.title)}", "", f"Written by `{origins.command}`.", ""]
-    lines += [f"Machine: {marked(origins.machine)}. Time: {spent}.", ""]
+    lines = [
+        f"# {as_markdown_text(origins.title)}",
+        "",
+        f"Written by {as_markdown_code(origins.command)}.",
+        "",
+    ]
+    lines += [f"Machine: {as_markdown_text(origins.machine)}. Time: {spent}.", ""]
     lines += [protocol(results), "", *summary(results), ""]
     lines += pipes(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN)))
     carried = lines_of(results, transferred=True)
@@ -221,7 +227,8 @@ def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking 
         lines += ["", "The same losses on models that they were not searched on:", ""]
         lines += pipes(CARRIED, main_cells(carried, len(CARRIED)))
     if ranks is not None:
-        lines += ["", f"![Average ranks and their critical difference]({RANKS})", "", ranked_sentence(ranks)]
+        lines += ["", f"![Average ranks and their critical difference]({RANKS})", ""]
+        lines.append(as_markdown_text(ranked_sentence(ranks)))
     for result in results:
         lines += ["", *_section(result)]
     return "\n".join(lines) + "\n"
@@ -231,10 +238,10 @@ def _section(result: CaseResult) -> list[str]:
     case = result.case
     (task,) = result.evaluation.tasks
     evaluation = result.evaluation
-    lines = [f"## {marked(task.title)}", ""]
-    lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
+    lines = [f"## {as_markdown_text(task.title)}", ""]
+    lines += [f"{as_markdown_text(note, first=True)}." for note in task.notes] + [""] * bool(task.notes)
     command = as_command(result.chosen.config, result.case.start_from)
-    lines += [f"`{command}` found", "", f"    {result.chosen.formula}", ""]
+    lines += [f"{as_markdown_code(command)} found", "", f"    {result.chosen.formula}", ""]
     header = ["search seed", "candidates", "seconds", "validation", "best formula"]
     cells = [
         [
@@ -242,7 +249,7 @@ def _section(result: CaseResult) -> list[str]:
             str(own.candidates),
             f"{own.seconds:.0f}",
             f"{own.cost:.4g}",
-            f"`{own.formula}`",
+            as_markdown_code(own.formula, in_table=True),
         ]
         for own in result.searches
     ]
@@ -268,7 +275,7 @@ def _raw(cells: Sequence[str]) -> str:
 def as_latex(origins: Origins, results: Sequence[CaseResult]) -> str:
     """The two summarising tables, for documents that use the package booktabs."""
     parts = [
-        f"% {texed(origins.title)}; written by {' '.join(origins.command.split())}",
+        f"% {as_latex_text(origins.title)}; written by {on_one_line(origins.command)}",
         _booktabs(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN))),
     ]
     carried = lines_of(results, transferred=True)
@@ -279,7 +286,7 @@ def as_latex(origins: Origins, results: Sequence[CaseResult]) -> str:
 
 
 def _booktabs(header: Sequence[str], cells: Sequence[Sequence[str]]) -> str:
-    rows = [" & ".join(map(texed, row)).replace("±", r"$\pm$") + r" \\" for row in cells]
-    head = " & ".join(texed(name.capitalize()) for name in header) + r" \\"
+    rows = [" & ".join(map(as_latex_text, row)).replace("±", r"$\pm$") + r" \\" for row in cells]
+    head = " & ".join(as_latex_text(name.capitalize()) for name in header) + r" \\"
     begin = rf"\begin{{tabular}}{{{'l' * len(header)}}}"
     return "\n".join([begin, r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"])

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from symloss.cli.losses import LossCommand, loss_options
+from symloss.cli.terminal import echo, make_console
 
 
 @click.command("analyze", cls=LossCommand)
@@ -67,15 +68,13 @@ def command(
     analysis = analyze(found.loss, classes or 10, found.name)
     if figure is not None:
         save(analysis, figure, overwrite)
-        click.echo(f"wrote {figure}", err=True)
+        echo(f"wrote {figure}", err=True)
     if as_json:
-        click.echo(json.dumps(analysis.as_json(), indent=2, allow_nan=False))
+        echo(json.dumps(analysis.as_json(), indent=2, allow_nan=False))
         return
-    from rich.console import Console
-
     from symloss.report.analysis.text import as_text
 
-    Console(highlight=False).print(as_text(analysis))
+    make_console(highlight=False).print(as_text(analysis))
 
 
 def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) -> None:
@@ -93,14 +92,14 @@ def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) ->
     moments = moments_of(found) if found.record.network is not None else []
     if figure is not None:
         save_learned(moments, found.record.method, figure, overwrite)
-        click.echo(f"wrote {figure}", err=True)
+        echo(f"wrote {figure}", err=True)
     if as_json:
         rates = [{"step": step, "learning_rate": rate} for step, rate in factors_of(found)]
         told = plain_data(moments) if moments else rates
-        click.echo(json.dumps({"method": found.record.method, "moments": told}, indent=2, allow_nan=False))
+        echo(json.dumps({"method": found.record.method, "moments": told}, indent=2, allow_nan=False))
         return
     for line in as_lines(found, moments):
-        click.echo(line)
+        echo(line)
 
 
 def _fewshot(path: Path, as_json: bool, figure: Path | None, overwrite: bool) -> None:
@@ -118,15 +117,13 @@ def _fewshot(path: Path, as_json: bool, figure: Path | None, overwrite: bool) ->
     method = trained.record.settings.method
     if figure is not None:
         save_learned([found], method, figure, overwrite)
-        click.echo(f"wrote {figure}", err=True)
+        echo(f"wrote {figure}", err=True)
     if as_json:
         told = {"method": method, "moments": plain_data([found])}
-        click.echo(json.dumps(told, indent=2, allow_nan=False))
+        echo(json.dumps(told, indent=2, allow_nan=False))
         return
-    click.echo(f"{path}: inductive loss of {method} after {found.step} meta steps, on {trained.task.name}")
-    click.echo(
-        "where other classes share what a prediction leaves, in the average task, before it is learned"
-    )
-    click.echo(f"learning rate, times that of the usual loss: {found.learning_rate:.4g}")
+    echo(f"{path}: inductive loss of {method} after {found.step} meta steps, on {trained.task.name}")
+    echo("where other classes share what a prediction leaves, in the average task, before it is learned")
+    echo(f"learning rate, times that of the usual loss: {found.learning_rate:.4g}")
     if found.smoothing is not None:
-        click.echo(f"label smoothing: {found.smoothing:.4g}")
+        echo(f"label smoothing: {found.smoothing:.4g}")

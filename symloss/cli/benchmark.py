@@ -9,6 +9,7 @@ import click
 
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
+from symloss.cli.terminal import echo
 from symloss.errors import StoppedError
 
 
@@ -60,9 +61,9 @@ def command(
             with polite_interrupts(say) as stop:
                 results = run_suite(plan, out, say, tick, stop)
         except (KeyboardInterrupt, StoppedError):
-            click.echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
+            echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
             raise SystemExit(INTERRUPTED) from None
     chosen = [f"--case {name}" for name in cases] + [f"--set {shlex.quote(text)}" for text in assignments]
     words = " ".join(["symloss benchmark", shlex.quote(str(suite)), *chosen])
     for name in write_results(plan, results, out, report or out, gallery, words):
-        click.echo(f"wrote {name}")
+        echo(f"wrote {name}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from symloss.cli.terminal import echo, pasted
+
 _DIRECTORY = click.option(
     "--dir", "directory", metavar="DIR", help="Folder of data sets; give it to a search as --data-dir."
 )
@@ -25,9 +27,9 @@ def get(name: str, directory: str | None) -> None:
     from symloss.tasks.fetching import fetch
 
     folder, new = fetch(name, directory)
-    click.echo(f"{'fetched into' if new else 'already in'} {folder}")
-    here = f" --data-dir {directory}" if directory else ""
-    click.echo(f"next: symloss search --task {name}{here}")
+    echo(f"{'fetched into' if new else 'already in'} {folder}")
+    here = f" --data-dir {pasted(directory)}" if directory else ""
+    echo(f"next: symloss search --task {name}{here}")
 
 
 @command.command("list")
@@ -43,5 +45,5 @@ def show(directory: str | None) -> None:
         else:
             folder = found(name, directory)
             place = f"in {folder}" if folder else f"fetch it with: symloss data get {name}"
-        click.echo(f"{name:22} {about}")
-        click.echo(f"{'':22} {place}")
+        echo(f"{name:22} {about}")
+        echo(f"{'':22} {place}")

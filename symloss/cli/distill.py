@@ -9,6 +9,7 @@ import click
 
 from symloss.cli.losses import KINDS
 from symloss.cli.tasks import task_given, task_options
+from symloss.cli.terminal import echo
 
 if TYPE_CHECKING:
     from symloss.distill.genetic import FitSettings
@@ -110,7 +111,7 @@ def command(
     found = _fitted(source, at, kind, grammar, engine, of, settings)
     _show(found)
     if out is None:
-        click.echo("next: the same with --out DIR, to tune and train these formulas")
+        echo("next: the same with --out DIR, to tune and train these formulas")
         return
     from symloss.cli.sitting import report
     from symloss.distilling import trained
@@ -156,8 +157,8 @@ def _fitted(
 def _show(found: Distilled) -> None:
     from symloss.expr import format_formula
 
-    click.echo("size    error  formula")
+    echo("size    error  formula")
     for row in found.front:
         mark = "*" if row is found.chosen else " "
-        click.echo(f"{row.size:4} {mark} {row.error:7.3%}  {format_formula(row.expression)}")
-    click.echo("* the smallest whose error is at most twice the least; error: of what a constant leaves")
+        echo(f"{row.size:4} {mark} {row.error:7.3%}  {format_formula(row.expression)}")
+    echo("* the smallest whose error is at most twice the least; error: of what a constant leaves")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from symloss.cli.terminal import echo
+
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead.")
@@ -18,11 +20,9 @@ def command(as_json: bool) -> None:
 
     rows = findings()
     if as_json:
-        click.echo(
-            json.dumps({row.name: {"found": row.found, "advice": row.advice} for row in rows}, indent=2)
-        )
+        echo(json.dumps({row.name: {"found": row.found, "advice": row.advice} for row in rows}, indent=2))
         return
     width = max(len(row.name) for row in rows)
     for row in rows:
         advice = f"  ({row.advice})" if row.advice else ""
-        click.echo(f"{row.name:{width}}  {row.found or 'not there'}{advice}")
+        echo(f"{row.name:{width}}  {row.found or 'not there'}{advice}")

@@ -12,6 +12,7 @@ from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
+from symloss.cli.terminal import echo, make_console, pasted
 from symloss.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -72,19 +73,17 @@ def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json:
             with polite_interrupts(say) as stop:
                 found = evaluate(settings, out, say, tick, stop)
         except (KeyboardInterrupt, StoppedError):
-            kept = f"; what was trained is kept. Go on with: symloss resume {out}" if out else ""
-            click.echo(f"stopped{kept}", err=True)
+            kept = f"; what was trained is kept. Go on with: symloss resume {pasted(out)}" if out else ""
+            echo(f"stopped{kept}", err=True)
             raise SystemExit(INTERRUPTED) from None
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
+        echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
         return
-    from rich.console import Console
-
     from symloss.evaluation.tables import as_rich
 
-    Console(highlight=False).print(as_rich(found))
+    make_console(highlight=False).print(as_rich(found))
     if out is not None:
-        click.echo(f"wrote results.json, report.md, report.tex and curves into {out}", err=True)
+        echo(f"wrote results.json, report.md, report.tex and curves into {out}", err=True)
 
 
 def _settings(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from symloss.cli.losses import LossCommand, loss_options
+from symloss.cli.terminal import echo
 
 if TYPE_CHECKING:
     from symloss.export import Exported
@@ -93,19 +94,19 @@ def command(
         exported = export_code(chosen, format_, **options)
         if isinstance(exported.content, bytes):
             raise click.UsageError(f"the format {format_} is not text: give a file with --output")
-        click.echo(exported.text, nl=not exported.text.endswith("\n"))
+        echo(exported.text, nl=not exported.text.endswith("\n"))
     else:
         exported = write_export(chosen, output, format_, **options, overwrite=overwrite)
-        click.echo(f"wrote {output}", err=True)
+        echo(f"wrote {output}", err=True)
     _tell(exported)
     if rescore and found.candidate is not None:
         from symloss.rescore import rescored
 
-        click.echo(rescored(Path(source), found.candidate, exported.loss.expression).sentence, err=True)
+        echo(rescored(Path(source), found.candidate, exported.loss.expression).sentence, err=True)
 
 
 def _tell(exported: Exported) -> None:
     if exported.rounding is not None:
-        click.echo(exported.rounding.sentence, err=True)
+        echo(exported.rounding.sentence, err=True)
     if exported.verification is not None:
-        click.echo(exported.verification.verdict, err=True)
+        echo(exported.verification.verdict, err=True)

@@ -11,6 +11,7 @@ import click
 
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
+from symloss.cli.terminal import echo, pasted
 
 if TYPE_CHECKING:
     from symloss.fewshot.settings import Settings
@@ -79,7 +80,7 @@ def train_command(
     where = Data(dataset=dataset, ways=ways, shots=shots, queries=queries, seed=data_seed, data=data)
     task = load_task(where)
     for note in task.notes:
-        click.echo(note, err=True)
+        echo(note, err=True)
     name = _device(device)
     _sitting(lambda say, stop: train(settings, task, out, where, name, say, stop), out)
 
@@ -94,10 +95,10 @@ def eval_command(runs: tuple[Path, ...], tasks: int, as_json: bool) -> None:
 
     found = evaluate(runs, tasks)
     if as_json:
-        click.echo(json.dumps([judged.as_json() for judged in found], indent=2, allow_nan=False))
+        echo(json.dumps([judged.as_json() for judged in found], indent=2, allow_nan=False))
         return
     for judged in found:
-        click.echo(judged.line())
+        echo(judged.line())
 
 
 def resume_and_report(out: Path, force: bool = False) -> None:
@@ -134,7 +135,7 @@ def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], o
             complete = False
     if not complete:
         begun = (out / "run.json").exists()
-        kept = f"what was saved is kept. Go on with: symloss resume {out}"
-        click.echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
+        kept = f"what was saved is kept. Go on with: symloss resume {pasted(out)}"
+        echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
         raise SystemExit(INTERRUPTED)
-    click.echo(f"next: symloss fewshot eval {out}")
+    echo(f"next: symloss fewshot eval {pasted(out)}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from symloss.cli.terminal import echo
+
 if TYPE_CHECKING:
     from symloss.fewshot.episodes import FewShotTask
 
@@ -52,7 +54,7 @@ def command(
         if png is not None:
             raise click.UsageError("--png needs --dataset NAME")
         for name, about in FEWSHOT_DATA.items():
-            click.echo(f"{name:16} {about}")
+            echo(f"{name:16} {about}")
         return
     task = make_fewshot(dataset, ways, shots, queries, seed, data)
     _describe(task)
@@ -60,12 +62,12 @@ def command(
         from symloss.fewshot.episodes.sheet import write_sheet
 
         write_sheet(task, png, split)
-        click.echo(f"wrote {png}")
+        echo(f"wrote {png}")
 
 
 def _describe(task: FewShotTask) -> None:
     shape = "x".join(map(str, task.train.shape))
-    click.echo(f"{task.name}: {task.train.kind.value}, inputs {shape}")
-    click.echo(f"{task.ways}-way {task.shots}-shot, {task.queries} queries of each class")
+    echo(f"{task.name}: {task.train.kind.value}, inputs {shape}")
+    echo(f"{task.ways}-way {task.shots}-shot, {task.queries} queries of each class")
     for note in task.notes:
-        click.echo(f"  {note}")
+        echo(f"  {note}")

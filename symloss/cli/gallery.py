@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.terminal import echo
+
 
 @click.command("gallery")
 @click.argument(
@@ -21,7 +23,7 @@ def command(folder: Path, check: bool) -> None:
 
     if check:
         checked(folder)
-        click.echo(f"{folder} is up to date")
+        echo(f"{folder} is up to date")
         return
     for name in write_gallery(folder):
-        click.echo(f"wrote {folder / name}")
+        echo(f"wrote {folder / name}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.terminal import echo
+
 
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
@@ -33,6 +35,6 @@ def command(file: Path, state: Path | None, output: Path | None, overwrite: bool
     if output is not None:
         header = Header(title=found.name or "A loss function")
         write_export(loss, output, "json", header=header, overwrite=overwrite)
-        click.echo(f"wrote {output}", err=True)
+        echo(f"wrote {output}", err=True)
     else:
-        click.echo(str(loss.expression))
+        echo(str(loss.expression))

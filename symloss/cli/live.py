@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from symloss.cli.terminal import echo
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.grammar import Grammar
@@ -75,30 +75,30 @@ class PlainLines:
         pass
 
     def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
-        click.echo(headline(config, task, grammar))
+        echo(headline(config, task, grammar))
         for note in task.notes:
-            click.echo(f"  {note}")
+            echo(f"  {note}")
 
     def stage(self, name: str) -> None:
         pass
 
     def calibrated(self, calibration: Calibration) -> None:
-        click.echo(f"  {to_beat(calibration)}")
+        echo(f"  {to_beat(calibration)}")
 
     def note(self, text: str) -> None:
-        click.echo(text)
+        echo(text)
 
     def generation(self, progress: Progress) -> None:
         if progress.stage == "stopped":
             return
         best = ranked(progress.candidates)
         if progress.stage == "finished":
-            click.echo(f"finalists compared after {clock(progress.seconds)}")
+            echo(f"finalists compared after {clock(progress.seconds)}")
             return
         front = (
             f"best {_fitness(best[0]):.4g}  {format_formula(best[0].loss.expression)}" if best else "none yet"
         )
-        click.echo(
+        echo(
             f"generation {progress.generation}/{progress.config.generations}  "
             f"{progress.evaluations} candidates  {progress.evaluations / progress.seconds:.1f}/s  "
             f"{clock(seconds_left(progress))} left  {front}"

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from symloss import __version__
+from symloss.cli.terminal import shown, unharmed
 from symloss.errors import SymlossError, did_you_mean
 
 COMMANDS = {
@@ -64,7 +65,16 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except SymlossError as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(shown(str(error))) from None
+        except click.ClickException as error:
+            raise unharmed(error) from None
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the arguments that stand before the command."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.ClickException as error:
+            raise unharmed(error) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

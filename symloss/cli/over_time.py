@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
-
+from symloss.cli.terminal import echo
 from symloss.distill.front import Front
 from symloss.distill.genetic import FitSettings, fit_formulas
 from symloss.distill.over_time import Moment, OverTime, fit_over_time
@@ -42,7 +41,7 @@ def distil_over_time(
         found = fit_over_time([f.expression for f in front.members()], moments)
     _show(found, moments)
     if out is None:
-        click.echo("next: the same with --out FILE.py, to have it as a loss that takes a progress")
+        echo("next: the same with --out FILE.py, to have it as a loss that takes a progress")
         return
     _write(found, path, out)
 
@@ -63,9 +62,9 @@ def moments_of(path: Path, of: Any) -> list[Moment]:
 
 
 def _show(found: OverTime, moments: list[Moment]) -> None:
-    click.echo(f"{format_formula(found.structure)}   at progress 0, {found.size} nodes")
+    echo(f"{format_formula(found.structure)}   at progress 0, {found.size} nodes")
     for moment, error in zip(moments, found.errors, strict=True):
-        click.echo(
+        echo(
             f"progress {moment.progress:.2f}  error {error:7.3%}  {format_formula(found.at(moment.progress))}"
         )
 
@@ -83,6 +82,6 @@ def _write(found: OverTime, path: Path, out: Path) -> None:
     loss = SymbolicLoss(found.structure, record.task.kind)
     exported = export_over_time(loss, found.coefficients, format_, header)
     write_content(out, exported.content)
-    click.echo(f"wrote {out}", err=True)
+    echo(f"wrote {out}", err=True)
     assert exported.verification is not None
-    click.echo(exported.verification.verdict, err=True)
+    echo(exported.verification.verdict, err=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-from rich.console import Console
+from symloss.cli.terminal import echo, make_console
 
 
 @contextmanager
@@ -16,15 +15,11 @@ def progress(quiet: bool = False) -> Iterator[tuple[Callable[[str], None], Calla
     On a terminal the last line stands beside a clock that turns; elsewhere lines are printed as they come.
     quiet: show nothing but on a terminal.
     """
-    console = Console(stderr=True)
+    from rich.text import Text
+
+    console = make_console(stderr=True)
     if not console.is_terminal:
-        yield (lambda line: None if quiet else click.echo(line, err=True)), (lambda: None)
+        yield (lambda line: None if quiet else echo(line, err=True)), (lambda: None)
         return
     with console.status("preparing") as status:
-        yield (lambda line: status.update(_plain(line))), (lambda: None)
-
-
-def _plain(line: str) -> str:
-    from rich.markup import escape
-
-    return escape(line)
+        yield (lambda line: status.update(Text(line))), (lambda: None)

@@ -11,6 +11,7 @@ import click
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
+from symloss.cli.terminal import echo
 
 
 @click.command("score", cls=LossCommand)
@@ -44,9 +45,9 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
         try:
             found = score(loss, task, budget, tick)
         except KeyboardInterrupt:
-            click.echo("stopped", err=True)
+            echo("stopped", err=True)
             raise SystemExit(130) from None
     if as_json:
-        click.echo(json.dumps(asdict(found), allow_nan=False))
+        echo(json.dumps(asdict(found), allow_nan=False))
     else:
-        click.echo("inf" if found.score is None else repr(found.score))
+        echo("inf" if found.score is None else repr(found.score))

@@ -9,6 +9,7 @@ import click
 
 from symloss.cli.folders import chosen_folder
 from symloss.cli.tasks import task_options
+from symloss.cli.terminal import echo
 
 
 @click.command("search")
@@ -72,7 +73,7 @@ def command(
 
         config, said = with_seeds(config, seeds_from)
         if said:
-            click.echo(said)
+            echo(said)
     from symloss.cli.sitting import search_and_report
 
     with chosen_folder(out, _stem(config.task)) as folder:

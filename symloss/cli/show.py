@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.terminal import echo, make_console, pasted
+
 
 @click.command("show")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -37,17 +39,15 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     candidates = folder.candidates()
     chosen = candidates if everything else ranked(candidates)
     if as_json:
-        click.echo(json.dumps([as_row(c) for c in chosen], indent=2, allow_nan=False))
+        echo(json.dumps([as_row(c) for c in chosen], indent=2, allow_nan=False))
         return
     if latex:
         from symloss.export.latex import candidates_table, standalone_document
 
         table = candidates_table(ranked(candidates)[:limit])
-        click.echo(standalone_document(table) if standalone else table, nl=False)
+        echo(standalone_document(table) if standalone else table, nl=False)
         return
-    from rich.console import Console
-
-    console = Console()
+    console = make_console()
     megabytes = folder.bytes_on_disk() / 1e6
     for line in [
         *summary_lines(folder.record(), folder.state(), candidates),
@@ -68,9 +68,10 @@ def _other_run(run: Path) -> str:
     from symloss.fewshot.folder import is_fewshot
 
     if LearnedFolder.is_one(run):
-        return f"a learned loss, not a search; look at it with: symloss analyze {run}"
+        return f"a learned loss, not a search; look at it with: symloss analyze {pasted(run)}"
     if is_fewshot(run):
-        return f"a run of few-shot training, not a search; judge it with: symloss fewshot eval {run}"
+        return f"a run of few-shot training, not a search; judge it with: symloss fewshot eval {pasted(run)}"
     if (run / "evaluation.json").is_file():
-        return f"an evaluation, not a search; read {run / 'report.md'}, or go on with: symloss resume {run}"
+        read = f"an evaluation, not a search; read {run / 'report.md'}"
+        return f"{read}, or go on with: symloss resume {pasted(run)}"
     return ""

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import click
-from rich.console import Console
-
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.live import LiveTable, PlainLines
+from symloss.cli.terminal import echo, make_console, pasted
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.run import Outcome, resume, start
@@ -25,35 +23,35 @@ def resume_and_report(folder: Path, force: bool = False) -> None:
     """Go on with a search, showing its progress."""
 
     def say(line: str) -> None:
-        click.echo(line, err=True)
+        echo(line, err=True)
 
     report(lambda watcher, stop: resume(folder, watcher=watcher, stop=stop, force=force, say=say), folder)
 
 
 def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) -> None:
     """Let a search run, showing its progress, and say how it ended."""
-    console = Console()
+    console = make_console()
     watcher = LiveTable(console) if console.is_terminal else PlainLines()
     try:
         with polite_interrupts(watcher.note) as stop, watcher:
             outcome = run(watcher, stop)
     except KeyboardInterrupt:
         kept = (folder / "run.json").exists()
-        click.echo(
-            f"stopped at once; what was finished is kept. Go on with: symloss resume {folder}"
+        echo(
+            f"stopped at once; what was finished is kept. Go on with: symloss resume {pasted(folder)}"
             if kept
             else "stopped at once, before anything was found"
         )
         raise SystemExit(INTERRUPTED) from None
     if not outcome.complete:
-        click.echo(f"stopped; everything is kept in {folder}. Go on with: symloss resume {folder}")
+        echo(f"stopped; everything is kept in {folder}. Go on with: symloss resume {pasted(folder)}")
         raise SystemExit(INTERRUPTED)
     best = outcome.ranked[0]
-    click.echo(f"best: {format_formula(best.loss.expression)}")
+    echo(f"best: {format_formula(best.loss.expression)}")
     for line in compared(outcome):
-        click.echo(line)
-    click.echo(f"next: symloss show {folder}")
-    click.echo(f"      symloss export {folder} --format torch")
+        echo(line)
+    echo(f"next: symloss show {pasted(folder)}")
+    echo(f"      symloss export {pasted(folder)} --format torch")
 
 
 def compared(outcome: Outcome) -> list[str]:

@@ -12,6 +12,7 @@ from symloss.cli.folders import chosen_folder
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
+from symloss.cli.terminal import echo, pasted
 from symloss.errors import StoppedError
 
 if TYPE_CHECKING:
@@ -95,9 +96,9 @@ def report(run: Run, folder: Path) -> None:
                 found = run(say, tick, stop)
         except (KeyboardInterrupt, StoppedError):
             begun = (folder / "run.json").exists()
-            kept = f"what was saved is kept. Go on with: symloss resume {folder}"
-            click.echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
+            kept = f"what was saved is kept. Go on with: symloss resume {pasted(folder)}"
+            echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
             raise SystemExit(INTERRUPTED) from None
-    click.echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
-    click.echo(f"next: symloss analyze {folder}")
-    click.echo(f"      symloss evaluate {folder}")
+    echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
+    echo(f"next: symloss analyze {pasted(folder)}")
+    echo(f"      symloss evaluate {pasted(folder)}")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from symloss.cli.terminal import echo
+
 
 @click.command("verify")
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="FILE...")
@@ -24,9 +26,9 @@ def command(files: tuple[Path, ...]) -> None:
         except ExportError as error:
             if len(files) == 1:
                 raise
-            click.echo(f"{file}: {error}", err=True)
+            echo(f"{file}: {error}", err=True)
             failed += 1
         else:
-            click.echo(f"{file}: {verification.verdict}")
+            echo(f"{file}: {verification.verdict}")
     if failed:
         raise click.ClickException(f"{failed} of {len(files)} files did not pass")

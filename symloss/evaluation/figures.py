@@ -7,6 +7,7 @@ import math
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from symloss.escaping import on_one_line
 from symloss.evaluation.results import TaskResult
 from symloss.evaluation.statistics import Ranking
 
@@ -31,10 +32,10 @@ def _curves(task: TaskResult) -> Figure:
         axes.plot(task.steps, row.curve, linewidth=2.5 if row.judged else 1.2, marker=".")[0] for row in rows
     ]
     axes.set_xlabel("training steps")
-    axes.set_ylabel(f"{task.metric} on validation data, mean")
-    axes.set_title(f"{task.title}, {task.model}")
+    axes.set_ylabel(on_one_line(f"{task.metric} on validation data, mean"))
+    axes.set_title(on_one_line(f"{task.title}, {task.model}"))
     # Not by labels of the lines: those that begin with an underscore would be left out.
-    axes.legend(lines, [row.name for row in rows], fontsize="small")
+    axes.legend(lines, [on_one_line(row.name) for row in rows], fontsize="small")
     axes.grid(alpha=0.3)
     return figure
 
@@ -74,7 +75,8 @@ def _diagram(ranking: Ranking) -> Figure:
     if math.isfinite(ranking.critical):
         axes.plot([1, 1 + ranking.critical], [1.5, 1.5], color="black", linewidth=1.5)
         axes.text(1 + ranking.critical / 2, 1.6, f"CD = {ranking.critical:.2f}", ha="center", va="bottom")
-    for position, (name, rank) in enumerate(zip(ranking.names, ranking.ranks, strict=True)):
+    names = map(on_one_line, ranking.names)
+    for position, (name, rank) in enumerate(zip(names, ranking.ranks, strict=True)):
         left = position < half
         row = position if left else count - 1 - position
         height, end = -depth - 0.6 - row, 0.9 if left else count + 0.1

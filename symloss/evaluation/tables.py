@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from symloss.escaping import as_latex_text, as_markdown_code, as_markdown_text
 from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
 from symloss.evaluation.statistics import Ranking
 
@@ -103,16 +104,15 @@ def protocol(evaluation: Evaluation) -> str:
 def as_rich(evaluation: Evaluation) -> Group:
     """For a terminal."""
     from rich.console import Group
-    from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
     def table(header: Sequence[str], cells: Cells, left: int) -> Table:
         made = Table()
         for column, name in enumerate(header):
-            made.add_column(name, justify="left" if column < left else "right")
+            made.add_column(Text(name), justify="left" if column < left else "right")
         for row in cells:
-            made.add_row(*map(escape, row))
+            made.add_row(*map(Text, row))  # not escaped text, in which :smile: becomes a picture
         return made
 
     parts: list[Table | Text] = []
@@ -146,30 +146,26 @@ def as_markdown(evaluation: Evaluation) -> str:
     """A section for each task, to be pasted anywhere."""
     lines = [protocol(evaluation), ""]
     for task in evaluation.tasks:
-        lines += [f"## {marked(task.title)}, {task.model}", ""]
-        lines += [f"{marked(note)}." for note in task.notes] + [""] * bool(task.notes)
+        lines += [f"## {as_markdown_text(task.title)}, {as_markdown_text(task.model)}", ""]
+        lines += [f"{as_markdown_text(note, first=True)}." for note in task.notes] + [""] * bool(task.notes)
         lines += pipes(loss_header(task), loss_cells(task))
         lines += ["", *pipes(COMPARED, compared_cells(task.comparisons)), ""]
         lines += [
-            f"- {marked(row.name)}: `{row.formula}`"
+            f"- {as_markdown_text(row.name)}: {as_markdown_code(row.formula)}"
             for row in task.rows
             if row.formula is not None and row.judged
         ]
         lines.append("")
     if evaluation.ranking is not None:
-        lines.append(ranked_sentence(evaluation.ranking))
+        lines.append(as_markdown_text(ranked_sentence(evaluation.ranking)))
     return "\n".join(lines).rstrip() + "\n"
 
 
 def pipes(header: Sequence[str], cells: Cells) -> list[str]:
     """A table as Markdown, in which nothing in the cells is taken for Markdown."""
-    rows = [header, ["---"] * len(header), *([marked(cell) for cell in row] for row in cells)]
+    names, *shown = [[as_markdown_text(cell) for cell in row] for row in (header, *cells)]
+    rows = [names, ["---"] * len(header), *shown]
     return [f"| {' | '.join(row)} |" for row in rows]
-
-
-def marked(text: str) -> str:
-    """Text in which nothing is taken for Markdown."""
-    return "".join(f"\\{c}" if c in "\\`*_|<>[]#" else c for c in " ".join(text.split()))
 
 
 def as_latex(evaluation: Evaluation) -> str:
@@ -178,18 +174,18 @@ def as_latex(evaluation: Evaluation) -> str:
     for task in evaluation.tasks:
         verdicts = {own.second: own for own in task.comparisons if own.first == task.rows[0].name}
         lines = [
-            rf"% {texed(task.title)}, {texed(task.model)}; {texed(task.metric)} on test data",
+            rf"% {as_latex_text(f'{task.title}, {task.model}; {task.metric}')} on test data",
             r"\begin{tabular}{lrrrl}",
             r"\toprule",
-            rf"Loss & Test {texed(task.metric)} & Learning rate & Holm $p$ & \\",
+            rf"Loss & Test {as_latex_text(task.metric)} & Learning rate & Holm $p$ & \\",
             r"\midrule",
         ]
         for row in task.ranked():
             own = verdicts.get(row.name)
             p = "" if own is None else p_value(own.corrected).replace("<", r"$<$")
             cells = [
-                texed(row.name) + (r"$^{*}$" if row.judged else ""),
-                texed(tested(row, task.metric)).replace("±", r"$\pm$"),
+                as_latex_text(row.name) + (r"$^{*}$" if row.judged else ""),
+                as_latex_text(tested(row, task.metric)).replace("±", r"$\pm$"),
                 f"{row.learning_rate:g}",
                 p,
                 "" if own is None else own.verdict,
@@ -197,17 +193,3 @@ def as_latex(evaluation: Evaluation) -> str:
             lines.append(" & ".join(cells) + r" \\")
         parts.append("\n".join([*lines, r"\bottomrule", r"\end{tabular}"]))
     return "\n\n".join(parts) + "\n"
-
-
-_TEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-}
-
-
-def texed(text: str) -> str:
-    """Text in which nothing is taken for LaTeX, on one line."""
-    return "".join(_TEX.get(c, c) for c in " ".join(text.split()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from symloss import __version__
 from symloss.errors import ExportError
+from symloss.escaping import printable
 from symloss.export.forms import Form
 from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, short_number, walk
 from symloss.expr.operators import Operator
@@ -78,7 +79,7 @@ def one_line(text: str) -> str:
     Line ends would leave a comment; invisible characters (such as those that reverse the direction
     of text) would show a reader something else than what is there.
     """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    shown = printable(text)
     return shown if len(shown) <= MAX_FACT else f"{shown[: MAX_FACT - 3]}..."
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from symloss.escaping import on_one_line
 from symloss.losses.neural.network import LossNetwork
 from symloss.records import Kind
 
@@ -134,7 +135,7 @@ def draw_surface(moments: Sequence[Moment], name: str) -> Figure:
                 at = next(m for m in moments if m.step == own)
                 colour = colours(0.9 * at.progress)
                 panel.plot(at.predictions, at.curves[label], color=colour, label=f"step {at.step}")
-            panel.set(title=f"{name}: loss for {label}", xlabel="prediction")
+            panel.set(title=f"{_drawn(name)}: loss for {label}", xlabel="prediction")
         panels[0].legend()
         if len(moments) == 1:
             return figure
@@ -148,6 +149,11 @@ def draw_surface(moments: Sequence[Moment], name: str) -> Figure:
         panels[2].set(title="implied", xlabel="step")
         panels[2].legend()
     return figure
+
+
+def _drawn(name: str) -> str:
+    """A name as matplotlib draws it: a dollar sign would begin a formula."""
+    return on_one_line(name).replace("$", r"\$")
 
 
 def draw_moment(moments: Sequence[Moment], number: int, name: str) -> Figure:
@@ -165,6 +171,6 @@ def draw_moment(moments: Sequence[Moment], number: int, name: str) -> Figure:
         for (label, curve), colour, line in zip(at.curves.items(), (BLUE, ORANGE), ("-", "--"), strict=True):
             panel.plot(at.predictions, curve, line, color=colour, label=label)
         panel.set(xlabel="prediction", ylabel="loss, up to a constant", ylim=(0.0, 1.05 * highest or 1.0))
-        panel.set_title(f"{name}, step {at.step}")
+        panel.set_title(f"{_drawn(name)}, step {at.step}")
         panel.legend(loc="upper center")
     return figure

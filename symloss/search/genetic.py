@@ -12,11 +12,19 @@ from symloss.expr import Expr, parse_expression
 from symloss.grammar import Derivation, Grammar, admits, derive, from_json, to_json
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator, Room
+from symloss.search.saved import RandomStanding, randomness, saved_as
 from symloss.search.settings import Genetic
 from symloss.search.trees import Tree, borrowed_randomness, tree_set, with_value
 
 ATTEMPTS = 20
 """How often an operator is tried until its child is valid and new; then a fresh formula is drawn."""
+
+
+class GeneticStanding(RandomStanding, frozen=True):
+    """What is saved. parents: derivation, cost and candidate of each. seen: formulas proposed so far."""
+
+    parents: tuple[tuple[Any, float, int], ...]
+    seen: tuple[str, ...]
 
 
 class GeneticSearch:
@@ -163,9 +171,8 @@ class GeneticSearch:
         return self._set.derivation(Tree(nodes))
 
     def state(self) -> Any:
-        version, numbers, gauss = self._rng.getstate()
         return {
-            "rng": [version, list(numbers), gauss],
+            "rng": randomness(self._rng),
             "parents": [
                 [to_json(self._set.derivation(tree)), tree.fitness.values[0], tree.candidate]
                 for tree in self._parents
@@ -176,16 +183,15 @@ class GeneticSearch:
         }
 
     def restore(self, state: Any) -> None:
-        version, numbers, gauss = state["rng"]
-        self._rng.setstate((version, tuple(numbers), gauss))
+        saved = saved_as(state, GeneticStanding)
+        self._rng.setstate(saved.rng)
         self._parents = []
-        for data, fitness, candidate in state["parents"]:
+        for data, fitness, candidate in saved.parents:
             tree = self._set.tree(from_json(self.grammar, data), candidate)
             tree.fitness.values = (fitness,)
             self._parents.append(tree)
-        self._seen = {parse_expression(text) for text in state["seen"]}
-        self._next_id = state["next_id"]
-        self._generation = state["generation"]
+        self._seen = {parse_expression(text) for text in saved.seen}
+        self._next_id, self._generation = saved.next_id, saved.generation
         self._asked = {}
 
 

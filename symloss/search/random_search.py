@@ -9,6 +9,7 @@ from typing import Any
 from symloss.grammar import Grammar
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator
+from symloss.search.saved import RandomStanding, randomness, saved_as
 
 
 class RandomSearch:
@@ -32,15 +33,13 @@ class RandomSearch:
         self._generation += 1
 
     def state(self) -> Any:
-        version, numbers, gauss = self._rng.getstate()
         return {
-            "rng": [version, list(numbers), gauss],
+            "rng": randomness(self._rng),
             "next_id": self._next_id,
             "generation": self._generation,
         }
 
     def restore(self, state: Any) -> None:
-        version, numbers, gauss = state["rng"]
-        self._rng.setstate((version, tuple(numbers), gauss))
-        self._next_id = state["next_id"]
-        self._generation = state["generation"]
+        saved = saved_as(state, RandomStanding)
+        self._rng.setstate(saved.rng)
+        self._next_id, self._generation = saved.next_id, saved.generation

@@ -22,6 +22,7 @@ from deap import cma
 from symloss.errors import ConfigError
 from symloss.expr import PREDICTION, TARGET, Expr, call
 from symloss.records import Candidate, Origin, Proposal
+from symloss.search.saved import Standing, saved_as
 from symloss.search.settings import TaylorGLO
 from symloss.search.trees import Cost
 
@@ -67,6 +68,13 @@ class Point(list[float]):
         super().__init__(float(number) for number in numbers)
         self.fitness = Cost()
         self.candidate = 0
+
+
+class TaylorGLOStanding(Standing, frozen=True):
+    """What is saved. strategy: the numbers of CMA-ES, by DEAP's names for them."""
+
+    strategy: dict[str, Any]
+    seed: int
 
 
 class TaylorGLOSearch:
@@ -154,16 +162,16 @@ class TaylorGLOSearch:
         }
 
     def restore(self, state: Any) -> None:
-        self._strategy, saved = self._fresh(), state["strategy"]
+        standing = saved_as(state, TaylorGLOStanding)
+        self._strategy, saved = self._fresh(), standing.strategy
         for name in ("centroid", "C", "B", "diagD", "pc", "ps"):
             shape = (NUMBERS, NUMBERS) if name in ("C", "B") else (NUMBERS,)
             setattr(self._strategy, name, np.array(saved[name], dtype=float).reshape(shape))
         self._strategy.BD = self._strategy.B * self._strategy.diagD
         self._strategy.sigma = float(saved["sigma"])
         self._strategy.update_count = int(saved["update_count"])
-        self._seed = state["seed"]
-        self._next_id = state["next_id"]
-        self._generation = state["generation"]
+        self._seed = standing.seed
+        self._next_id, self._generation = standing.next_id, standing.generation
         self._points = []
 
 
