@@ -395,6 +395,8 @@ def test_mistakes_get_a_sentence():
         loss(z, torch.zeros(4, dtype=torch.long))
     with pytest.raises(ValueError, match=r"probabilities \(3,\) do not fit input \(3, 4\)"):
         loss(z, torch.zeros(3))
+    with pytest.raises(ValueError, match="ignore_index is a class id, and target has probabilities"):
+        loss(z, z.softmax(1), ignore_index=1)
     with pytest.raises(ValueError, match="found 'average'"):
         loss(z, torch.zeros(3, dtype=torch.long), reduction="average")
     with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
