@@ -21,6 +21,7 @@ import msgspec
 
 from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
 from symloss.errors import RunError
+from symloss.escaping import pasted
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
 
@@ -93,7 +94,7 @@ class LearnedFolder:
             if path.exists() and not path.is_dir():
                 raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
             if path.is_dir() and any(path.iterdir()):
-                advice = f", or go on with it: symloss resume {path}" if cls.is_one(path) else ""
+                advice = f", or go on with it: symloss resume {pasted(path)}" if cls.is_one(path) else ""
                 raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
             path.mkdir(parents=True, exist_ok=True)
             for name in ("snapshots.jsonl", "events.jsonl"):

@@ -11,7 +11,8 @@ import click
 from symloss.cli.interrupts import INTERRUPTED
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
-from symloss.cli.terminal import echo, pasted
+from symloss.cli.terminal import echo
+from symloss.escaping import pasted
 
 if TYPE_CHECKING:
     from symloss.learning.run import Learned

@@ -21,6 +21,7 @@ import torch
 from symloss import __version__
 from symloss.archive.files import decode, read_file, replace_file
 from symloss.errors import RunError
+from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
 from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
@@ -84,7 +85,7 @@ def create(path: Path, record: Record) -> None:
     if path.exists() and not path.is_dir():
         raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
     if path.is_dir() and any(path.iterdir()):
-        advice = f", or go on with it: symloss resume {path}" if is_fewshot(path) else ""
+        advice = f", or go on with it: symloss resume {pasted(path)}" if is_fewshot(path) else ""
         raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
     try:
         path.mkdir(parents=True, exist_ok=True)

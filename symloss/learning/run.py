@@ -23,6 +23,7 @@ from symloss import __version__
 from symloss.archive.holding import held
 from symloss.archive.learned import LearnedFolder, Snapshot
 from symloss.errors import RunError
+from symloss.escaping import pasted
 from symloss.learning.settings import LearnConfig
 from symloss.learning.visits import VisitCounter
 from symloss.losses.function import OnlineLoss
@@ -261,7 +262,7 @@ def resume(path: Path, say: Say = lambda line: None, tick: Callable[[], None] = 
         else:
             run.restore(state)
         if run.heat is not None and run.heat.done >= config.training.steps:
-            raise RunError(f"the run in '{path}' is finished; look at it with: symloss analyze {path}")
+            raise RunError(f"the run in '{path}' is finished; look at it: symloss analyze {pasted(path)}")
         folder.add_event("resumed", meta_steps=run.tuner.done, steps=run.heat.done if run.heat else 0)
         return run.run()
 
