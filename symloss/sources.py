@@ -83,7 +83,7 @@ def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | Non
     position = rank or 1
     if position > len(table):
         raise RunError(
-            f"'{path}' has {len(table)} candidates with a score, found rank {position}: symloss show {pasted(path)}"
+            f"'{path}' has {len(table)} scored candidates, found rank {position}: symloss show {pasted(path)}"
         )
     return table[position - 1]
 
