@@ -13,6 +13,7 @@ from symloss.tasks.folders import folders
 
 LIBRARIES = ("torch", "numpy", "scipy", "sympy", "deap", "scikit-learn")
 OPTIONAL = {
+    "tensorboard": "pip install tensorboard, to watch train-loss and fewshot",
     "jax": "pip install 'symloss[jax]', to check exported JAX files",
     "onnx": "pip install 'symloss[onnx]', to make ONNX models",
     "onnxruntime": "pip install 'symloss[onnx]', to check ONNX models",

@@ -145,6 +145,8 @@ class SearchRun:
         # A generation that was stopped in its middle is proposed again: the saved state is that before it.
         if not stopped:
             self._save(finished=True)
+            if self.folder:
+                self.folder.forget_pieces()  # those of a generation after which the process was killed
         self._event("stopped" if stopped else "finished", seconds=round(self.seconds, 3))
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from symloss.distill.samples import usual_domain
 from symloss.distill.sources import (
     Teacher,
     is_learned,
@@ -13,6 +15,7 @@ from symloss.distill.sources import (
     user_teacher,
 )
 from symloss.errors import ConfigError
+from symloss.fewshot.folder import is_fewshot
 from symloss.records import Kind
 from symloss.sources import load_loss
 from symloss.tasks.loading import is_spec
@@ -21,11 +24,23 @@ CLASSES = 10
 """The number of classes that a formula with C in it is taken to have."""
 
 
+def fewshot_teacher(path: Path) -> Teacher:
+    """The inductive part of a few-shot run's loss, where the other classes share what a prediction leaves."""
+    from symloss.fewshot.inductive import inductive_loss
+    from symloss.fewshot.training import load
+
+    trained = load(path)
+    loss = inductive_loss(trained)
+    return Teacher(f"{path}, meta step {trained.step}", loss.kind, loss.per_element, usual_domain(loss.kind))
+
+
 def teacher_of(source: str, kind: str | None = None, at: int | None = None) -> Teacher:
     """The loss that `source` stands for; `kind` is needed for a function or a formula.
 
     Raises a SymlossError that says what is missing.
     """
+    if os.path.isdir(source) and is_fewshot(Path(source)):
+        return fewshot_teacher(Path(source))
     if is_learned(source):
         path = Path(source)
         return learned_teacher(path, snapshot_at(path, at))

@@ -258,6 +258,13 @@ class RunFolder:
                 notes.append(f"the last line of {path} was never ended; its {count} bytes are cut off")
         return notes
 
+    def bytes_on_disk(self) -> int:
+        """What the files take."""
+        try:
+            return sum(own.stat().st_size for own in self.path.iterdir() if own.is_file())
+        except OSError as error:
+            raise RunError(f"cannot read the folder '{self.path}': {error.strerror or error}") from error
+
     def state(self) -> SavedState | None:
         """The last saved state; None for a run that did not finish its first generation."""
         if not (self.path / "state.json").exists():

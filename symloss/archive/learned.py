@@ -19,7 +19,15 @@ from typing import Any
 
 import msgspec
 
-from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
+from symloss.archive.files import (
+    append_lines,
+    cut_unfinished_line,
+    decode,
+    read_file,
+    read_lines,
+    replace_file,
+)
+from symloss.archive.holding import is_unmade
 from symloss.errors import RunError
 from symloss.escaping import pasted
 from symloss.losses.neural.settings import NetworkSettings
@@ -81,6 +89,9 @@ class LearnedRecord(msgspec.Struct, frozen=True):
     config: dict[str, Any]
 
 
+LOGS = ("snapshots.jsonl", "events.jsonl")
+
+
 class LearnedFolder:
     """A run folder of `symloss train-loss` that exists. Make one with `create`, or `open` one."""
 
@@ -91,19 +102,28 @@ class LearnedFolder:
     def create(cls, path: Path, record: Mapping[str, Any]) -> LearnedFolder:
         """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
         try:
-            if path.exists() and not path.is_dir():
-                raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-            if path.is_dir() and any(path.iterdir()):
-                advice = f", or go on with it: symloss resume {pasted(path)}" if cls.is_one(path) else ""
-                raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
+            cls.check_new(path)
             path.mkdir(parents=True, exist_ok=True)
-            for name in ("snapshots.jsonl", "events.jsonl"):
+            for name in LOGS:
                 (path / name).touch()
             # Last, since its presence is what makes the folder a run.
             replace_file(path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
         except OSError as error:
             raise RunError(f"cannot write the run folder '{path}': {error.strerror or error}") from error
         return cls(path)
+
+    @classmethod
+    def check_new(cls, path: Path) -> None:
+        """Raise RunError if `create` would."""
+        if path.exists() and not path.is_dir():
+            raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
+        try:
+            taken = path.is_dir() and not is_unmade(path, LOGS, [".run.json.new"])
+        except OSError as error:
+            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
+        if taken:
+            advice = f", or go on with it: symloss resume {pasted(path)}" if cls.is_one(path) else ""
+            raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
     @classmethod
     def open(cls, path: Path) -> LearnedFolder:
@@ -162,7 +182,10 @@ class LearnedFolder:
         return read_file(path) if path.exists() else None
 
     def cut_back(self, length: int) -> None:
-        """Drop the snapshots after the first `length` bytes: call this before going on from a state."""
+        """Drop the snapshots after the first `length` bytes, and an event that was never ended.
+
+        Call this before going on from a state.
+        """
         path = self.path / "snapshots.jsonl"
         if path.stat().st_size < length:
             raise RunError(f"'{path}' is shorter than its state.pt says; the run cannot be continued")
@@ -170,3 +193,4 @@ class LearnedFolder:
             os.truncate(path, length)
         except OSError as error:
             raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
+        cut_unfinished_line(self.path / "events.jsonl")

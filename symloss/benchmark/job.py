@@ -115,7 +115,7 @@ def run_case(
     )
     chosen = min(searches, key=lambda own: (own.cost, own.config.seed))
     loss = f"{DISCOVERED}={chosen.best.loss.expression}"
-    against = (*case.against, *learned_losses(case, folder, out, stage, tick))
+    against = (*case.against, *learned_losses(case, folder, out, stage, tick, stop))
     with timed(out, f"{case.name}/evaluations"):
         settings = EvaluationSettings(
             losses=(loss,),
@@ -141,14 +141,19 @@ def run_case(
 
 
 def learned_losses(
-    case: Case, folder: Path, out: Path, stage: Callable[[str], Say], tick: Callable[[], None]
+    case: Case,
+    folder: Path,
+    out: Path,
+    stage: Callable[[str], Say],
+    tick: Callable[[], None],
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[str]:
     """Losses learned as networks, by name and folder; the usual one before them if there is no other."""
     found: list[str] = []
     with timed(out, f"{case.name}/learning") if case.learned else nullcontext():
         for config in case.learned:
             path = folder / f"learned-{config.method}"
-            learned_in(config, path, stage(config.method), tick)
+            learned_in(config, path, stage(config.method), tick, stop)
             found.append(f"{config.method}={path}")
     if not found or case.against:
         return found

@@ -44,12 +44,16 @@ def command(
     Shown are its values and slopes, how it pushes at the start and at the end of training beside
     cross-entropy and label smoothing, the learning rate and the label smoothing that it implies, its
     shape, and the well-known losses nearest to it. For regression: its curve and influence. The folder of a
-    learned loss is followed over training.
+    learned loss is followed over training; of few-shot training, the inductive part of the loss is shown.
     """
     from symloss.archive.learned import LearnedFolder
+    from symloss.fewshot.folder import is_fewshot
 
     if LearnedFolder.is_one(Path(source)):
         _learned(Path(source), as_json, figure, overwrite)
+        return
+    if is_fewshot(Path(source)):
+        _fewshot(Path(source), as_json, figure, overwrite)
         return
     from symloss.cli.losses import loaded
     from symloss.records import Kind
@@ -96,3 +100,30 @@ def _learned(path: Path, as_json: bool, figure: Path | None, overwrite: bool) ->
         return
     for line in as_lines(found, moments):
         echo(line)
+
+
+def _fewshot(path: Path, as_json: bool, figure: Path | None, overwrite: bool) -> None:
+    from symloss.fewshot.inductive import inductive_loss
+    from symloss.fewshot.training import load
+    from symloss.report.analysis.analysis import plain_data
+    from symloss.report.animation import check, save_learned
+    from symloss.report.learned import Elementwise, moment
+
+    if figure is not None:
+        check(figure, overwrite)
+    trained = load(path)
+    loss = inductive_loss(trained)
+    found = moment(Elementwise(loss.kind, loss.per_element), loss.outputs, trained.step, 1.0)
+    method = trained.record.settings.method
+    if figure is not None:
+        save_learned([found], method, figure, overwrite)
+        echo(f"wrote {figure}", err=True)
+    if as_json:
+        told = {"method": method, "moments": plain_data([found])}
+        echo(json.dumps(told, indent=2, allow_nan=False))
+        return
+    echo(f"{path}: inductive loss of {method} after {found.step} meta steps, on {trained.task.name}")
+    echo("where other classes share what a prediction leaves, in the average task, before it is learned")
+    echo(f"learning rate, times that of the usual loss: {found.learning_rate:.4g}")
+    if found.smoothing is not None:
+        echo(f"label smoothing: {found.smoothing:.4g}")

@@ -99,6 +99,10 @@ def command(
     given = {**parse_assignments(assignments), **task_given(options), "seed": seed}
     config = resolve(_learned_task(source), given)
     settings = FitSettings(largest=size, seconds=seconds, seed=seed)
+    if out is not None and not over_time:
+        from symloss.archive import RunFolder
+
+        RunFolder.check_new(out)  # fitting takes a while, and would be for nothing
     if over_time:
         from symloss.cli.over_time import distil_over_time
 

@@ -102,11 +102,11 @@ def eval_command(runs: tuple[Path, ...], tasks: int, as_json: bool) -> None:
         echo(judged.line())
 
 
-def resume_and_report(out: Path) -> None:
+def resume_and_report(out: Path, force: bool = False) -> None:
     """Go on with a run, for `symloss resume`."""
     from symloss.fewshot.training import resume
 
-    _sitting(lambda say, stop: resume(out, None, say, stop), out)
+    _sitting(lambda say, stop: resume(out, None, say, stop, force), out)
 
 
 def _settings(options: dict[str, Any], assignments: tuple[str, ...]) -> Settings:
@@ -135,6 +135,8 @@ def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], o
         except KeyboardInterrupt:
             complete = False
     if not complete:
-        echo(f"stopped. Go on with: symloss resume {pasted(out)}", err=True)
+        begun = (out / "run.json").exists()
+        kept = f"what was saved is kept. Go on with: symloss resume {pasted(out)}"
+        echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
         raise SystemExit(INTERRUPTED)
     echo(f"next: symloss fewshot eval {pasted(out)}")

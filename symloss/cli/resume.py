@@ -15,7 +15,7 @@ from symloss.errors import ConfigError
 @click.option(
     "--force",
     is_flag=True,
-    help="Go on with a search although its grammar, data, device or versions have changed.",
+    help="Go on although the grammar, data, device or versions have changed; not for evaluations.",
 )
 def command(run: Path, force: bool) -> None:
     """Go on with what was interrupted in the folder RUN.
@@ -24,18 +24,16 @@ def command(run: Path, force: bool) -> None:
     what is missing; a learned loss goes on from where it was saved last, few-shot training from its last
     checkpoint.
     """
-    going_on = _other_than_a_search(run)
+    going_on = _other_than_a_search(run, force)
     if going_on is None:
         from symloss.cli.sitting import resume_and_report
 
         resume_and_report(run, force)
         return
-    if force:
-        raise ConfigError("--force is for searches; what has changed otherwise needs a new --out")
     going_on()
 
 
-def _other_than_a_search(run: Path) -> Callable[[], None] | None:
+def _other_than_a_search(run: Path, force: bool) -> Callable[[], None] | None:
     """How to go on with what lies in the folder, if its files are not those of a search."""
     from symloss.archive.learned import LearnedFolder
     from symloss.fewshot.folder import is_fewshot
@@ -44,8 +42,10 @@ def _other_than_a_search(run: Path) -> Callable[[], None] | None:
         from symloss.cli.train_loss import report
         from symloss.learning.run import resume
 
-        return lambda: report(lambda say, tick: resume(run, say, tick), run)
+        return lambda: report(lambda say, tick, stop: resume(run, say, tick, stop, force), run)
     if (run / "evaluation.json").is_file():
+        if force:  # what it compares must have been computed alike
+            raise ConfigError("an evaluation cannot be forced to go on; what has changed needs a new --out")
         from symloss.cli.evaluate import evaluate_and_report
         from symloss.evaluation.folder import recorded_settings
 
@@ -53,5 +53,5 @@ def _other_than_a_search(run: Path) -> Callable[[], None] | None:
     if is_fewshot(run):
         from symloss.cli.fewshot import resume_and_report
 
-        return lambda: resume_and_report(run)
+        return lambda: resume_and_report(run, force)
     return None

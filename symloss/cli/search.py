@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from symloss.cli.folders import chosen_folder
 from symloss.cli.tasks import task_options
 from symloss.cli.terminal import echo
 
@@ -73,18 +74,13 @@ def command(
         config, said = with_seeds(config, seeds_from)
         if said:
             echo(said)
-    folder = out or _next_folder(config.task)
-
     from symloss.cli.sitting import search_and_report
 
-    search_and_report(config, folder)
+    with chosen_folder(out, _stem(config.task)) as folder:
+        search_and_report(config, folder)
 
 
-def _next_folder(task: str) -> Path:
-    """The first of runs/TASK-1, runs/TASK-2, ... that does not exist."""
+def _stem(task: str) -> str:
+    """What runs on a task are called by default: the name of its file, if it has one."""
     source = task.removeprefix("table:").partition("?")[0]
-    stem = Path(source.partition(":")[0]).stem if ":" in task else task
-    number = 1
-    while (folder := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return folder
+    return Path(source.partition(":")[0]).stem if ":" in task else task

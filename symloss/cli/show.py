@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from symloss.cli.terminal import echo, make_console
+from symloss.escaping import pasted
 
 
 @click.command("show")
@@ -28,9 +29,13 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     counts first where there is one.
     """
     from symloss.archive import RunFolder
+    from symloss.errors import RunError
     from symloss.records import ranked
     from symloss.report.tables import as_row, candidate_table, summary_lines
 
+    other = _other_run(run)
+    if other:
+        raise RunError(f"'{run}' is {other}")
     folder = RunFolder.open(run)
     candidates = folder.candidates()
     chosen = candidates if everything else ranked(candidates)
@@ -44,7 +49,11 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
         echo(standalone_document(table) if standalone else table, nl=False)
         return
     console = make_console()
-    for line in summary_lines(folder.record(), folder.state(), candidates):
+    megabytes = folder.bytes_on_disk() / 1e6
+    for line in [
+        *summary_lines(folder.record(), folder.state(), candidates),
+        f"{megabytes:.1f} MB on disk" if megabytes >= 1 else f"{megabytes * 1000:.0f} kB on disk",
+    ]:
         console.print(line, markup=False, highlight=False)
     if not chosen:
         console.print("no candidate could be trained yet")
@@ -52,3 +61,18 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     console.print(candidate_table(chosen[:limit], statuses=everything))
     if len(chosen) > limit:
         console.print(f"... and {len(chosen) - limit} more: --limit {len(chosen)}", markup=False)
+
+
+def _other_run(run: Path) -> str:
+    """What a folder is that has no candidates, and what shows it; nothing for anything else."""
+    from symloss.archive.learned import LearnedFolder
+    from symloss.fewshot.folder import is_fewshot
+
+    if LearnedFolder.is_one(run):
+        return f"a learned loss, not a search; look at it with: symloss analyze {pasted(run)}"
+    if is_fewshot(run):
+        return f"a run of few-shot training, not a search; judge it with: symloss fewshot eval {pasted(run)}"
+    if (run / "evaluation.json").is_file():
+        read = f"an evaluation, not a search; read {run / 'report.md'}"
+        return f"{read}, or go on with: symloss resume {pasted(run)}"
+    return ""

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from symloss.cli.interrupts import INTERRUPTED
+from symloss.cli.folders import chosen_folder
+from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
 from symloss.cli.terminal import echo
+from symloss.errors import StoppedError
 from symloss.escaping import pasted
 
 if TYPE_CHECKING:
     from symloss.learning.run import Learned
+
+    Run = Callable[[Callable[[str], None], Callable[[], None], Callable[[], bool]], Learned]
 
 METHODS = ("ml3", "adalfl", "lr-offline", "lr-online")
 
@@ -81,26 +85,21 @@ def command(
     layers = [read_config(config_file)] if config_file else []
     usual = LearnConfig.usual(method)
     config = layered(LearnConfig, usual, *layers, parse_assignments(assignments), given, {"method": method})
-    folder = out or _next_folder(method)
-    report(lambda say, tick: start(config, folder, say, tick), folder)
+    with chosen_folder(out, method) as folder:
+        report(lambda say, tick, stop: start(config, folder, say, tick, stop), folder)
 
 
-def report(run: Callable[[Callable[[str], None], Callable[[], None]], Learned], folder: Path) -> None:
+def report(run: Run, folder: Path) -> None:
     """Run, showing progress, and say what came out."""
     with progress() as (say, tick):
         try:
-            found = run(say, tick)
-        except KeyboardInterrupt:
-            echo(f"stopped; everything is kept. Go on with: symloss resume {pasted(folder)}", err=True)
+            with polite_interrupts(say) as stop:
+                found = run(say, tick, stop)
+        except (KeyboardInterrupt, StoppedError):
+            begun = (folder / "run.json").exists()
+            kept = f"what was saved is kept. Go on with: symloss resume {pasted(folder)}"
+            echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
             raise SystemExit(INTERRUPTED) from None
     echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
     echo(f"next: symloss analyze {pasted(folder)}")
     echo(f"      symloss evaluate {pasted(folder)}")
-
-
-def _next_folder(method: str) -> Path:
-    """The first of runs/METHOD-1, runs/METHOD-2, ... that does not exist."""
-    number = 1
-    while (folder := Path("runs") / f"{method}-{number}").exists():
-        number += 1
-    return folder

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExpressionError, did_you_mean, pointed_at
 from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, Expr, call, fold
-from symloss.expr.text import cut_short, describe_unexpected, end_of, negated
+from symloss.expr.quick import negated
+from symloss.expr.text import cut_short, describe_unexpected, end_of
 
 if TYPE_CHECKING:
     import lark

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -174,11 +175,22 @@ def user_loss(spec: str) -> FunctionLoss:
     found = load_callable(spec, "loss")
     if isinstance(found, type) and issubclass(found, nn.Module):
         found = call_user(found, f"loss '{spec}'", "a module must be made without arguments")
-    return FunctionLoss(spec, functools.partial(_checked, found, spec))
+    return FunctionLoss(spec, functools.partial(_checked, found, spec), follows=_follows(found))
 
 
-def _checked(function: Callable[..., Any], spec: str, outputs: Tensor, labels: Tensor) -> Tensor:
-    value = call_user(function, f"loss '{spec}'", ADVICE, outputs, labels)
+def _follows(function: Callable[..., Any]) -> bool:
+    """Whether a loss takes `progress`, the share of training that is done."""
+    called = function.forward if isinstance(function, nn.Module) else function
+    try:
+        return "progress" in inspect.signature(called).parameters
+    except (TypeError, ValueError):  # a function that does not tell its parameters
+        return False
+
+
+def _checked(
+    function: Callable[..., Any], spec: str, outputs: Tensor, labels: Tensor, **more: float
+) -> Tensor:
+    value = call_user(function, f"loss '{spec}'", ADVICE, outputs, labels, **more)
     if not isinstance(value, Tensor):
         raise TaskError(f"loss '{spec}' returned a {type(value).__name__}, expected a tensor: {ADVICE}")
     if not value.requires_grad:

@@ -24,7 +24,7 @@ from symloss.archive.files import (
     read_lines,
     replace_file,
 )
-from symloss.archive.holding import LOCK
+from symloss.archive.holding import is_unmade
 from symloss.errors import RunError
 from symloss.evaluation.settings import EvaluationSettings
 from symloss.evaluation.training import Trained
@@ -61,15 +61,6 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     networks: tuple[Trained, ...]
 
 
-def _is_unmade(path: Path) -> bool:
-    """Whether a folder is empty, or has what is left of one that was killed while it was made."""
-    left = {TRIALS, f".{RECORD}.new", LOCK}
-    trials = path / TRIALS
-    return {own.name for own in path.iterdir()} <= left and not (
-        trials.exists() and trials.stat().st_size > 0
-    )
-
-
 class EvaluationFolder:
     """The trials of an evaluation, kept in a folder, or in memory alone without one."""
 
@@ -78,21 +69,28 @@ class EvaluationFolder:
         self._known: dict[str, tuple[Trained, ...]] = {}
 
     @classmethod
-    def create(cls, path: Path | None, record: Record) -> EvaluationFolder:
-        """A new folder, or none. Raises RunError, and changes nothing, if it exists and is not empty."""
-        if path is None:
-            return cls(None, record)
+    def create(cls, path: Path, record: Record) -> EvaluationFolder:
+        """A new folder. Raises RunError, and changes nothing, if it exists and is not empty."""
+        cls.check_new(path)
         try:
-            if path.exists() and not path.is_dir():
-                raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
-            if path.is_dir() and not _is_unmade(path):
-                raise RunError(f"'{path}' exists and is not empty; choose another --out")
             path.mkdir(parents=True, exist_ok=True)
             (path / TRIALS).touch()
         except OSError as error:
             raise RunError(f"cannot write the folder '{path}': {error.strerror or error}") from error
         replace_file(path / RECORD, msgspec.json.format(msgspec.json.encode(record), indent=2))
         return cls(path, record)
+
+    @classmethod
+    def check_new(cls, path: Path) -> None:
+        """Raise RunError if `create` would."""
+        if path.exists() and not path.is_dir():
+            raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
+        try:
+            taken = path.is_dir() and not is_unmade(path, [TRIALS], [f".{RECORD}.new"])
+        except OSError as error:
+            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
+        if taken:
+            raise RunError(f"'{path}' exists and is not empty; choose another --out")
 
     @classmethod
     def open(cls, path: Path) -> EvaluationFolder:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from symloss import __version__
-from symloss.archive.holding import held
+from symloss.archive.holding import held, make_folder
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError
 from symloss.evaluation.contestants import Contestant, contestants_for
@@ -75,9 +75,14 @@ def folder_for(
     tasks = tuple(
         Circumstances(*own, plan.name, plan.at_once) for own, plan in zip(found, plans, strict=True)
     )
-    folder = EvaluationFolder.create(out, Record(settings, versions, tasks))
-    with held(out) if out is not None else nullcontext():
-        yield folder
+    record = Record(settings, versions, tasks)
+    if out is None:
+        yield EvaluationFolder(None, record)
+        return
+    EvaluationFolder.check_new(out)
+    make_folder(out)
+    with held(out):  # before it is made: of two that are given one folder, the second is refused
+        yield EvaluationFolder.create(out, record)
 
 
 def _found(

@@ -73,11 +73,15 @@ class Call:
                 f"operator '{row.name}' takes {row.arity} argument{'s' * (row.arity != 1)}, "
                 f"found {len(self.arguments)}"
             )
+        size, height = 1, 0
+        for argument in self.arguments:
+            size += argument.size
+            height = max(height, argument.height + 1)
         set_ = object.__setattr__
-        set_(self, "size", 1 + sum(a.size for a in self.arguments))
-        set_(self, "height", 1 + max(a.height for a in self.arguments))
+        set_(self, "size", size)
+        set_(self, "height", height)
         set_(self, "_hash", hash((self.operator, self.arguments)))
-        if self.height > MAX_HEIGHT or self.size > MAX_SIZE:
+        if height > MAX_HEIGHT or size > MAX_SIZE:
             raise ExpressionError(
                 f"an expression may be at most {MAX_HEIGHT} levels high and have at most {MAX_SIZE} nodes"
             )

@@ -13,8 +13,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExpressionError, did_you_mean, pointed_at
-from symloss.expr.expression import Call, Constant, Expr, Variable, call, render
+from symloss.expr.expression import Call, Constant, Expr, Variable, render
 from symloss.expr.operators import INPUTS, OPERATORS
+from symloss.expr.quick import negated, quickly_read
 
 if TYPE_CHECKING:
     import lark
@@ -48,10 +49,15 @@ def _parser() -> lark.Lark:
 
 def parse_expression(text: str) -> Expr:
     """Read a formula. Raises ExpressionError with the place and the reason if it is not one."""
-    import lark
-
     if len(text) > MAX_TEXT:
         raise ExpressionError(f"a formula may have at most {MAX_TEXT} characters, found {len(text)}")
+    return quickly_read(text) or parsed(text)
+
+
+def parsed(text: str) -> Expr:
+    """As `parse_expression`, by the grammar above: slowly, but with a word about every mistake."""
+    import lark
+
     try:
         tree = _parser().parse(text)
     except lark.exceptions.UnexpectedInput as error:
@@ -140,11 +146,6 @@ def _build_node(node: lark.Tree[Any], arguments: list[Expr]) -> Expr:
     if node.data == "application":
         return Call(str(node.children[0]), tuple(arguments))
     return Call(str(node.data), tuple(arguments))
-
-
-def negated(expr: Expr) -> Expr:
-    """A minus sign before `expr`: part of the number if it is a number."""
-    return Constant(-expr.value) if isinstance(expr, Constant) else call("neg", expr)
 
 
 def print_expression(expr: Expr) -> str:

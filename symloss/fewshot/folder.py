@@ -20,6 +20,7 @@ import torch
 
 from symloss import __version__
 from symloss.archive.files import decode, read_file, replace_file
+from symloss.archive.holding import is_unmade, make_folder
 from symloss.errors import RunError
 from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
@@ -82,16 +83,22 @@ def is_fewshot(path: Path) -> bool:
 
 def create(path: Path, record: Record) -> None:
     """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
+    check_new(path)
+    make_folder(path)
+    replace_file(path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
+
+
+def check_new(path: Path) -> None:
+    """Raise RunError if `create` would."""
     if path.exists() and not path.is_dir():
         raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-    if path.is_dir() and any(path.iterdir()):
+    try:
+        taken = path.is_dir() and not is_unmade(path, [], [".run.json.new"])
+    except OSError as error:
+        raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
+    if taken:
         advice = f", or go on with it: symloss resume {pasted(path)}" if is_fewshot(path) else ""
         raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write the run folder '{path}': {error.strerror or error}") from error
-    replace_file(path / "run.json", msgspec.json.format(msgspec.json.encode(record), indent=2))
 
 
 def read_record(path: Path) -> Record:
@@ -127,6 +134,11 @@ def write_state(path: Path, state: State) -> None:
     buffer = io.BytesIO()
     torch.save({"stages": {name: asdict(saved) for name, saved in state.stages.items()}}, buffer)
     replace_file(path / "state.pt", buffer.getvalue())
+    write_history(path, state)
+
+
+def write_history(path: Path, state: State) -> None:
+    """Write the history of a state, for people: a killed process may have left the state alone."""
     lines = [{"stage": s.stage, **row} for s in state.stages.values() for row in s.history]
     replace_file(path / "history.jsonl", b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 

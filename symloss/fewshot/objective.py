@@ -47,11 +47,14 @@ class FilmLinear(nn.Module):
         self.whole = modulation == "task"
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.modulated(x, x.flatten(0, -2).mean(0) if self.whole else None)
+
+    def modulated(self, x: Tensor, context: Tensor | None) -> Tensor:
+        """The outputs where FiLM looks at `context`, or at each row itself if that is None."""
         found = cast(Tensor, self.linear(x))
         if self.film is None:
             return found
-        source = x.flatten(0, -2).mean(0) if self.whole else x
-        gamma, beta = self.film(source).chunk(2, dim=-1)
+        gamma, beta = self.film(x if context is None else context).chunk(2, dim=-1)
         return cast(Tensor, (1 + gamma) * found + beta)
 
 

@@ -9,16 +9,14 @@ print(evaluate([Path("runs/few")], tasks=600))
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from symloss.archive.holding import held
+from symloss import __version__
+from symloss.archive.holding import held, make_folder
 from symloss.errors import RunError, TaskError
 from symloss.escaping import pasted
 from symloss.fewshot import folder
@@ -29,6 +27,7 @@ from symloss.fewshot.folder import Data, Record, State
 from symloss.fewshot.meta_training import MetaTraining, TaskLearner, chosen_batching
 from symloss.fewshot.settings import Settings
 from symloss.records import Kind
+from symloss.report.tensorboard import log_scalars
 
 Say = Callable[[str], None]
 Stop = Callable[[], bool]
@@ -67,22 +66,38 @@ def train(
     Raises: RunError if the folder exists and is not empty; TaskError if task and network do not fit.
     """
     check(settings, task)
+    folder.check_new(out)
     own = Data(dataset=None, ways=task.ways, shots=task.shots, queries=task.queries)
     batched = chosen_batching(settings, task, torch.device(device))
     record = folder.new_record(settings, data or own, device, tuple(task.train.shape), batched)
-    folder.create(out, record)
-    with held(out):
+    make_folder(out)
+    with held(out):  # before it is made: of two that are given one folder, the second is refused
+        folder.create(out, record)
         return _go_on(record, task, out, say, stop)
 
 
-def resume(out: Path, task: FewShotTask | None = None, say: Say = _nothing, stop: Stop = _never) -> bool:
-    """Go on with training; whether it is complete. What an uninterrupted run had computed comes out."""
+def resume(
+    out: Path,
+    task: FewShotTask | None = None,
+    say: Say = _nothing,
+    stop: Stop = _never,
+    force: bool = False,
+) -> bool:
+    """Go on with training; whether it is complete. What an uninterrupted run had computed comes out.
+
+    force: also with other versions, with which it may not.
+    """
     record = folder.read_record(out)
-    if record.torch != torch.__version__:
-        raise RunError(
-            f"'{out}' was made with torch {record.torch}, here is {torch.__version__}; install that "
-            "version to go on"
-        )
+    before = {"torch": record.torch, "symloss": record.symloss}
+    for name, now in (("torch", str(torch.__version__)), ("symloss", __version__)):
+        if before[name] == now:
+            continue
+        if not force:
+            raise RunError(
+                f"'{out}' was made with {name} {before[name]}, here is {now}; install that version to go on, "
+                "or go on all the same with --force"
+            )
+        say(f"going on all the same: {name} is {now} and was {before[name]}")
     with held(out):
         return _go_on(record, _task_of(record, task), out, say, stop)
 
@@ -112,6 +127,8 @@ def _go_on(record: Record, task: FewShotTask, out: Path, say: Say, stop: Stop) -
     """All stages that are not finished."""
     settings, device = record.settings, torch.device(record.device)
     state = folder.read_state(out, device)
+    if state.stages:
+        folder.write_history(out, state)
     for name, steps in _stages(settings, task):
         if steps == 0:
             continue
@@ -167,22 +184,12 @@ def _saver(out: Path, state: State) -> Callable[[Saved], None]:
     def save(saved: Saved) -> None:
         state.stages[saved.stage] = saved
         folder.write_state(out, state)
-        _to_tensorboard(out, saved, saved.history[shown.get(saved.stage, 0) :])
+        rows = saved.history[shown.get(saved.stage, 0) :]
+        names = [(row, name) for row in rows for name in ("loss", "cost")]
+        log_scalars(out, [(f"{saved.stage}/{name}", int(row["step"]), row[name]) for row, name in names])
         shown[saved.stage] = len(saved.history)
 
     return save
-
-
-def _to_tensorboard(out: Path, saved: Saved, rows: list[dict[str, float]]) -> None:
-    if not rows or importlib.util.find_spec("tensorboard") is None:
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    make: Any = SummaryWriter
-    with contextlib.closing(make(str(out / "tensorboard"))) as writer:
-        for row in rows:
-            for name in ("loss", "cost"):
-                writer.add_scalar(f"{saved.stage}/{name}", row[name], int(row["step"]))
 
 
 @dataclass(frozen=True)

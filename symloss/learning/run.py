@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import io
 import math
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,16 @@ import msgspec
 import torch
 from torch import Tensor
 
-from symloss import __version__
-from symloss.archive.holding import held
+from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder, Snapshot
-from symloss.errors import RunError
+from symloss.errors import RunError, StoppedError
 from symloss.escaping import pasted
+from symloss.learning.record import changes_since, config_of, record_of, settled
 from symloss.learning.settings import LearnConfig
 from symloss.learning.visits import VisitCounter
 from symloss.losses.function import OnlineLoss
 from symloss.losses.neural.imitation import usual_weights
-from symloss.losses.neural.network import initial_weights
+from symloss.losses.neural.network import LossNetwork, initial_weights
 from symloss.losses.neural.stacked import stacked
 from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.online.heat import OnlineHeat
@@ -36,7 +34,8 @@ from symloss.meta.plan import plan_for
 from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
-from symloss.records import Kind
+from symloss.report.learned import elementwise, moment
+from symloss.report.tensorboard import log_scalars
 from symloss.tasks import Task
 from symloss.workers import one_thread
 
@@ -56,7 +55,10 @@ class Learned:
 
 
 class LearningRun:
-    """One run: its parts, and where it stands."""
+    """One run: its parts, and where it stands.
+
+    stop: asked before each step; once it says True, where the run stands is saved, and StoppedError raised.
+    """
 
     def __init__(
         self,
@@ -65,9 +67,10 @@ class LearningRun:
         folder: LearnedFolder | None = None,
         say: Say = lambda line: None,
         tick: Callable[[], None] = lambda: None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self.config, self.task, self.folder = config, task, folder
-        self._say, self._tick = say, tick
+        self._say, self._tick, self._stop = say, tick, stop
         self._plan = plan_for(task, config.training)
         assert config.training.learning_rate is not None
         tuning = Tuning(
@@ -111,9 +114,16 @@ class LearningRun:
         steps = self.config.offline.steps
         stride = max(1, steps // SAVES)
         while self.tuner.done < steps:
-            self.tuner.advance(min(steps, self.tuner.done + stride), self._tick)
+            self._advance(self.tuner, min(steps, self.tuner.done + stride))
             self._save()
             self._say(f"meta-training: {self.tuner.done} of {steps} steps")
+
+    def _advance(self, part: Tuner | OnlineHeat, end: int) -> None:
+        for step in range(part.done + 1, end + 1):
+            if self._stop():
+                self._save()
+                raise StoppedError
+            part.advance(step, self._tick)
 
     def _new_heat(self) -> OnlineHeat:
         """The base network's training, and the first snapshot: the loss that it begins with."""
@@ -140,7 +150,7 @@ class LearningRun:
         for step in sorted({max(1, round(steps * (i + 1) / count)) for i in range(count)}):
             if step <= heat.done:
                 continue
-            heat.advance(step, self._tick)
+            self._advance(heat, step)
             self._add(self._snapshot(heat, with_visits=True))
             self._save()
             self._say(f"training: {step} of {steps} steps")
@@ -153,6 +163,20 @@ class LearningRun:
     def _add(self, snapshot: Snapshot) -> None:
         if self.folder is not None:
             self.folder.add_snapshots([snapshot])
+            log_scalars(self.folder.path, self._implied(snapshot))
+
+    def _implied(self, snapshot: Snapshot) -> list[tuple[str, int, float]]:
+        """What a snapshot's loss does, as numbers over steps: as `symloss analyze` prints them."""
+        settings = self.config.loss_network
+        if settings is None:
+            return [("learning rate, times the usual", snapshot.step, snapshot.weights[0])]
+        outputs = self.task.num_outputs
+        loss = elementwise(LossNetwork.of(snapshot.weights, self.task.kind, settings), outputs)
+        now = moment(loss, outputs, snapshot.step, snapshot.progress)
+        points = [("learning rate, times the usual", now.step, now.learning_rate)]
+        if now.smoothing is not None:
+            points.append(("label smoothing", now.step, now.smoothing))
+        return points
 
     def _event(self, name: str, **facts: Any) -> None:
         if self.folder is not None:
@@ -165,6 +189,7 @@ class LearningRun:
             "length": self.folder.length(),
             "tuner": self.tuner.state(),
             "heat": None if self.heat is None else self.heat.state(),
+            "visits": self._visits.state(),
         }
         data = io.BytesIO()
         torch.save(state, data)
@@ -185,6 +210,7 @@ class LearningRun:
                 )
                 self.heat = self._heat_of(blank)
                 self.heat.restore(state["heat"])
+                self._visits.restore(state["visits"])
             length = int(state["length"])
         except Exception as error:  # a damaged file can fail in any way
             raise RunError(
@@ -193,69 +219,54 @@ class LearningRun:
         self.folder.cut_back(length)
 
 
-def settled(config: LearnConfig, task: Task) -> LearnConfig:
-    """The configuration with what is left to defaults and measurement, which must not be made anew."""
-    plan = plan_for(task, config.training)
-    usual = 0.001 if task.kind is Kind.REGRESSION else 0.01
-    training = msgspec.structs.replace(
-        config.training,
-        network=plan.name,
-        models_at_once=plan.at_once,
-        learning_rate=config.training.learning_rate or usual,
-    )
-    return msgspec.structs.replace(config, training=training, network=config.loss_network)
-
-
-def record_of(config: LearnConfig, task: Task) -> dict[str, Any]:
-    """What `run.json` says."""
-    return {
-        "method": config.method,
-        "seed": config.seed,
-        "task": {
-            "name": task.name,
-            "kind": task.kind.value,
-            "num_outputs": task.num_outputs,
-            "model": task.model_name,
-            "metric": config.metric or task.metric,
-            "digest": digest_of(config, task),
-            "notes": list(task.notes),
-        },
-        "network": config.loss_network,
-        "versions": {"symloss": __version__, "torch": version("torch"), "python": platform.python_version()},
-        "config": msgspec.to_builtins(config),
-    }
-
-
 def start(
     config: LearnConfig,
     out: Path | None = None,
     say: Say = lambda line: None,
     tick: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Learned:
-    """Learn a loss. With `out`, its record is kept in that folder, which must be new or empty."""
+    """Learn a loss. With `out`, its record is kept in that folder, which must be new or empty.
+
+    Raises StoppedError where `stop` says so; with `out`, everything up to there is kept.
+    """
     task = task_of(config)
     config = settled(config, task)
     check_metric(metric_of(config, task), task, config.seed)
     if out is None:
-        return LearningRun(config, task, None, say, tick).run()
-    folder = LearnedFolder.create(out, record_of(config, task))
-    with held(out):
+        return LearningRun(config, task, None, say, tick, stop).run()
+    LearnedFolder.check_new(out)
+    make_folder(out)
+    with held(out):  # before it is made: of two that are given one folder, the second is refused
+        folder = LearnedFolder.create(out, record_of(config, task))
         folder.add_event("started", device=str(task.train.x.device), network=config.training.network)
-        return LearningRun(config, task, folder, say, tick).run()
+        return LearningRun(config, task, folder, say, tick, stop).run()
 
 
-def resume(path: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None) -> Learned:
-    """Go on with a run that was stopped, from where it was saved last."""
+def resume(
+    path: Path,
+    say: Say = lambda line: None,
+    tick: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
+    force: bool = False,
+) -> Learned:
+    """Go on with a run that was stopped, from where it was saved last.
+
+    force: also with other data or versions, whose result is that of no uninterrupted run.
+    """
     folder = LearnedFolder.open(path)
     with held(path):
         config = config_of(folder)
         task = task_of(config)
-        if folder.record().task.digest != digest_of(config, task):
+        changes = changes_since(folder.record(), digest_of(config, task))
+        if changes and not force:
             raise RunError(
-                f"the data, the networks or the metric are others now than when the run in '{path}' began; "
-                "choose another --out, or bring them back"
+                f"{'; '.join(changes)} now, since the run in '{path}' began, so it would not end as it would "
+                "have; choose another --out, bring back what was, or go on all the same with --force"
             )
-        run = LearningRun(config, task, folder, say, tick)
+        for change in changes:
+            say(f"going on all the same: {change}")
+        run = LearningRun(config, task, folder, say, tick, stop)
         state = folder.state()
         if state is None:
             folder.cut_back(0)
@@ -268,14 +279,18 @@ def resume(path: Path, say: Say = lambda line: None, tick: Callable[[], None] = 
 
 
 def learned_in(
-    config: LearnConfig, path: Path, say: Say = lambda line: None, tick: Callable[[], None] = lambda: None
+    config: LearnConfig,
+    path: Path,
+    say: Say = lambda line: None,
+    tick: Callable[[], None] = lambda: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """See to it that the run of these settings in `path` is finished: begin it, go on, or leave it alone.
 
     Raises: RunError if the run there was made with other settings.
     """
     if not LearnedFolder.is_one(path):
-        start(config, path, say, tick)
+        start(config, path, say, tick, stop)
         return
     folder = LearnedFolder.open(path)
     recorded = config_of(folder)
@@ -286,12 +301,4 @@ def learned_in(
         raise RunError(f"the run in '{path}' was made with other settings; choose another --out")
     snapshots = folder.snapshots()
     if not snapshots or snapshots[-1].step < recorded.training.steps:
-        resume(path, say, tick)
-
-
-def config_of(folder: LearnedFolder) -> LearnConfig:
-    """The configuration of a saved run. Raises RunError if it cannot be read."""
-    try:
-        return msgspec.convert(folder.record().config, LearnConfig)
-    except msgspec.ValidationError as error:
-        raise RunError(f"'{folder.path / 'run.json'}' is damaged: {error}") from None
+        resume(path, say, tick, stop)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -54,3 +56,13 @@ class VisitCounter:
         if self._kind is Kind.REGRESSION:
             self._edges = None  # where values are changes while a network trains
         return found
+
+    def state(self) -> dict[str, Any]:
+        """What was counted since then, as tensors."""
+        return {"edges": None if self._edges is None else list(self._edges), "counts": self._counts}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on counting from a state."""
+        edges = state["edges"]
+        self._edges = None if edges is None else (edges[0].cpu(), edges[1].cpu())
+        self._counts = state["counts"].cpu()

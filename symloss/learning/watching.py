@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symloss.learning.loading import LearnedLoss, network_at
-from symloss.report.learned import Moment, moment
+from symloss.report.learned import Moment, elementwise, moment
 
 
 def moments_of(found: LearnedLoss) -> list[Moment]:
     """What the loss did at each of its snapshots. Raises RunError for a learned learning rate."""
     outputs = found.record.task.num_outputs
-    return [moment(network_at(found.record, own), outputs, own.step, own.progress) for own in found.snapshots]
+    return [
+        moment(elementwise(network_at(found.record, own), outputs), outputs, own.step, own.progress)
+        for own in found.snapshots
+    ]
 
 
 def factors_of(found: LearnedLoss) -> list[tuple[int, float]]:

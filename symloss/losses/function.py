@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,28 +23,32 @@ class FunctionLoss:
     stacks: True if `function` returns one value for each sample or element, whatever the others are: batches
             of several networks are then given to it as one. Otherwise it is called once for each network,
             and the mean of what it returns is the loss.
+    follows: True if `function` also takes `progress`, the share of training that is done, in [0, 1).
     """
 
     name: str
-    function: Callable[[Tensor, Tensor], Tensor]
+    function: Callable[..., Tensor]
     stacks: bool = False
+    follows: bool = False
 
     @torch.enable_grad()
-    def output_gradient(self, outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+    def output_gradient(self, outputs: Tensor, labels: Tensor, kind: Kind, progress: float) -> Tensor:
         """Gradient of each network's batch loss with respect to its outputs (K, batch, C). Same shape."""
+        function = functools.partial(self.function, progress=progress) if self.follows else self.function
         if not self.stacks:
-            return torch.stack([self._gradient(row, labels) for row in outputs])
+            return torch.stack([_gradient(function, row, labels) for row in outputs])
         networks, batch = outputs.shape[:2]
         leaf = outputs.detach().flatten(0, 1).requires_grad_()
         repeated = labels.repeat(networks, *[1] * (labels.ndim - 1))
-        total = self.function(leaf, repeated).sum() / averaged(outputs, kind)
+        total = function(leaf, repeated).sum() / averaged(outputs, kind)
         (slope,) = torch.autograd.grad(total, leaf)
         return slope.view(networks, batch, -1)
 
-    def _gradient(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        leaf = outputs.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(self.function(leaf, labels).mean(), leaf)
-        return slope
+
+def _gradient(function: Callable[..., Tensor], outputs: Tensor, labels: Tensor) -> Tensor:
+    leaf = outputs.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(function(leaf, labels).mean(), leaf)
+    return slope
 
 
 @dataclass(frozen=True)
@@ -85,15 +90,18 @@ class Losses:
                 functions.setdefault(loss, []).append(row)
         self._rows = list(functions.items())
 
-    def output_gradient(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Gradient of each network's loss with respect to its outputs (K, batch, C); labels of a `Split`."""
+    def output_gradient(self, outputs: Tensor, labels: Tensor, progress: float) -> Tensor:
+        """Gradient of each network's loss with respect to its outputs (K, batch, C).
+
+        labels: of a `Split`. progress: the share of training that is done.
+        """
         if not self._rows:
             return self._symbolic(outputs, labels)
         found = torch.empty_like(outputs)
         if self._formulas:
             found[self._formulas] = self._symbolic(outputs[self._formulas], labels)
         for loss, rows in self._rows:
-            found[rows] = loss.output_gradient(outputs[rows], labels, self._kind)
+            found[rows] = loss.output_gradient(outputs[rows], labels, self._kind, progress)
         return found
 
     def _symbolic(self, outputs: Tensor, labels: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Heat:
         rates = torch.tensor([job.learning_rate for job in jobs], dtype=x.dtype, device=x.device)
         self.fleet = Fleet(network, parameters, rates, training)
         self._order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, x.device)
-        self._batch_seed = batch_seed
+        self._batch_seed, self._steps = batch_seed, training.steps
         self._done = 0
         self._set_losses()
 
@@ -72,7 +72,9 @@ class Heat:
         for step in range(self._done, steps):
             batch = self._order[step]
             x = training_inputs(self._task, batch, self._batch_seed, step)
-            gradient = functools.partial(self.losses.output_gradient, labels=data.y[batch])
+            gradient = functools.partial(
+                self.losses.output_gradient, labels=data.y[batch], progress=step / self._steps
+            )
             self.fleet.step(x, gradient, step_seed(self._batch_seed, step))
             if tick is not None:
                 tick()

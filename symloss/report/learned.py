@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,51 +38,69 @@ class Moment:
     smoothing: float | None
 
 
-def moment(network: LossNetwork, num_outputs: int, step: int, progress: float) -> Moment:
-    """A loss network as it is."""
+@dataclass(frozen=True)
+class Elementwise:
+    """A loss of pairs of prediction and target, in tensors of one shape.
+
+    share: what the value of a class counts for in the loss of a sample: 1, or one over the number of classes.
+    """
+
+    kind: Kind
+    per_element: Callable[[Tensor, Tensor], Tensor]
+    share: float = 1.0
+
+    def slope(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The derivative by the prediction, of its shape."""
+        prediction = prediction.detach().requires_grad_()
+        with torch.enable_grad():
+            (found,) = torch.autograd.grad(self.per_element(prediction, target).sum(), prediction)
+        return found
+
+
+def elementwise(network: LossNetwork, num_outputs: int) -> Elementwise:
+    """A loss network in double precision."""
     network = LossNetwork.of(network.weights.detach().double(), network.kind, network.settings)
+    averaged = network.kind is Kind.MULTICLASS and network.settings.classes == "mean"
+    return Elementwise(network.kind, network.per_element, 1.0 / num_outputs if averaged else 1.0)
+
+
+def moment(loss: Elementwise, num_outputs: int, step: int, progress: float) -> Moment:
+    """A loss as it is at a step."""
+    if loss.kind is Kind.REGRESSION:
+        along = torch.linspace(-3.0, 3.0, POINTS, dtype=torch.float64)
+        curves = {"y = 0": _curve(loss, along, 0.0), "y = 1": _curve(loss, along, 1.0)}
+        return Moment(step, progress, tuple(along.tolist()), curves, _rate_of_values(loss), None)
+    along = torch.linspace(0.0, 1.0, POINTS, dtype=torch.float64)
+    curves = {"y = 1": _curve(loss, along, 1.0), "y = 0": _curve(loss, along, 0.0)}
+    classes = num_outputs if loss.kind is Kind.MULTICLASS else 2
+    rate = float(_push(loss, torch.tensor([1.0 / classes], dtype=torch.float64), classes))
+    usual = 1.0 - 1.0 / classes
+    smoothing = _smoothing(loss, classes)
+    return Moment(step, progress, tuple(along.tolist()), curves, rate / usual, smoothing)
+
+
+def _curve(loss: Elementwise, along: Tensor, target: float) -> tuple[float, ...]:
     with torch.no_grad():
-        if network.kind is Kind.REGRESSION:
-            along = torch.linspace(-3.0, 3.0, POINTS, dtype=torch.float64)
-            curves = {"y = 0": _curve(network, along, 0.0), "y = 1": _curve(network, along, 1.0)}
-            return Moment(step, progress, tuple(along.tolist()), curves, _rate_of_values(network), None)
-        along = torch.linspace(0.0, 1.0, POINTS, dtype=torch.float64)
-        curves = {"y = 1": _curve(network, along, 1.0), "y = 0": _curve(network, along, 0.0)}
-        classes = num_outputs if network.kind is Kind.MULTICLASS else 2
-        rate = _push(network, torch.tensor([1.0 / classes], dtype=torch.float64), classes)
-        usual = 1.0 - 1.0 / classes
-        return Moment(
-            step,
-            progress,
-            tuple(along.tolist()),
-            curves,
-            float(rate) / usual,
-            _smoothing(network, classes),
-        )
-
-
-def _curve(network: LossNetwork, along: Tensor, target: float) -> tuple[float, ...]:
-    values = network.per_element(along[:, None], torch.full_like(along, target)[:, None]).flatten()
+        values = loss.per_element(along[:, None], torch.full_like(along, target)[:, None]).flatten()
     return tuple((values - values.min()).tolist())
 
 
-def _push(network: LossNetwork, true: Tensor, classes: int) -> Tensor:
+def _push(loss: Elementwise, true: Tensor, classes: int) -> Tensor:
     """How hard the output of the true class is pushed up, where the others share the rest: (n,)."""
-    slope_true = network.slope(true[:, None], torch.ones(len(true), 1, dtype=true.dtype)).flatten()
-    if network.kind is Kind.BINARY:
+    slope_true = loss.slope(true[:, None], torch.ones(len(true), 1, dtype=true.dtype)).flatten()
+    if loss.kind is Kind.BINARY:
         return -slope_true * true * (1.0 - true)
     rest = (1.0 - true) / (classes - 1)
-    slope_rest = network.slope(rest[:, None], torch.zeros(len(true), 1, dtype=true.dtype)).flatten()
-    share = classes if network.settings.classes == "mean" else 1
+    slope_rest = loss.slope(rest[:, None], torch.zeros(len(true), 1, dtype=true.dtype)).flatten()
     # Through softmax: p (mean slope - own slope), with the mean weighted by probability.
-    return true * (1.0 - true) * (slope_rest - slope_true) / share
+    return true * (1.0 - true) * (slope_rest - slope_true) * loss.share
 
 
-def _smoothing(network: LossNetwork, classes: int) -> float | None:
+def _smoothing(loss: Elementwise, classes: int) -> float | None:
     """From the probability at which the push on the true class first ends, going up from 1/C."""
     first = 1.0 / classes
     along = first + (1.0 - first) * torch.linspace(0.0, 1.0, 4001, dtype=torch.float64)[:-1]
-    push = _push(network, along, classes)
+    push = _push(loss, along, classes)
     if push[0] <= 0:
         return None
     ended = (push <= 0).nonzero()
@@ -92,11 +110,11 @@ def _smoothing(network: LossNetwork, classes: int) -> float | None:
     return (1.0 - held) * classes / (classes - 1)
 
 
-def _rate_of_values(network: LossNetwork) -> float:
+def _rate_of_values(loss: Elementwise) -> float:
     """The root mean square of slopes over that of the squared error's, for residuals from -1 to 1."""
     target = torch.linspace(-1.0, 1.0, 41, dtype=torch.float64)[:, None]
     prediction = torch.zeros_like(target)
-    slopes, usual = network.slope(prediction, target), 2.0 * (prediction - target)
+    slopes, usual = loss.slope(prediction, target), 2.0 * (prediction - target)
     return math.sqrt(float(slopes.square().mean() / usual.square().mean()))
 
 
@@ -109,7 +127,7 @@ def draw_surface(moments: Sequence[Moment], name: str) -> Figure:
 
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9.5, 2.9), layout="constrained", dpi=200)
-        panels = figure.subplots(1, 3)
+        panels = figure.subplots(1, 3 if len(moments) > 1 else 2)
         colours = mpl.colormaps["viridis"]
         shown = [moments[round(i * (len(moments) - 1) / 5)] for i in range(6)]
         for panel, label in zip(panels[:2], moments[0].curves, strict=True):
@@ -119,6 +137,8 @@ def draw_surface(moments: Sequence[Moment], name: str) -> Figure:
                 panel.plot(at.predictions, at.curves[label], color=colour, label=f"step {at.step}")
             panel.set(title=f"{_drawn(name)}: loss for {label}", xlabel="prediction")
         panels[0].legend()
+        if len(moments) == 1:
+            return figure
         steps = [own.step for own in moments]
         panels[2].plot(
             steps, [own.learning_rate for own in moments], color=BLUE, label="learning rate, times"

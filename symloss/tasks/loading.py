@@ -52,14 +52,14 @@ def load_callable(spec: str, what: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def call_user(function: Callable[..., Any], label: str, advice: str, *arguments: Any) -> Any:
-    """`function(*arguments)`; what it raises becomes one sentence with the line of the user's file.
+def call_user(function: Callable[..., Any], label: str, advice: str, *arguments: Any, **named: Any) -> Any:
+    """`function(*arguments, **named)`; what it raises becomes one sentence with the line of the user's file.
 
     label:  how the sentence begins, such as "metric 'mine.py:cost'".
     advice: how it ends: what the function should do instead.
     """
     try:
-        return function(*arguments)
+        return function(*arguments, **named)
     except SymlossError:
         raise  # a sentence for the user already, such as that of a task whose data cannot be used
     except _FAILURES as error:

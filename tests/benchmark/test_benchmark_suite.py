@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from documents import TOP, blocks
 
 import symloss.benchmark.job as room
+from symloss.archive import RunFolder
 from symloss.benchmark import read_suite, run_suite
 from symloss.benchmark.command import as_command
 from symloss.benchmark.job import by_hand, judged
@@ -18,6 +19,7 @@ from symloss.cli.main import main
 from symloss.config import SearchConfig, resolve
 from symloss.errors import SymlossError
 from symloss.evaluation.statistics import holm
+from symloss.expr import print_expression
 
 SMALL = """
 title: Two small searches
@@ -302,6 +304,22 @@ def test_the_suites_that_are_shipped_and_documented_can_be_read(tmp_path):
     assert shipped
     for path in shipped:
         assert read_suite(path).cases
+
+
+def test_searches_start_from_published_losses(tmp_path):
+    plan = read_suite(written(tmp_path, SMALL + "    start_from: catalogue\n"))
+    assert [case.start_from for case in plan.cases] == ["", "catalogue"]
+    plan = replace(plan, cases=plan.cases[1:])
+    results = run_suite(plan, tmp_path / "out")
+    (search,) = results[0].searches
+    assert len(search.config.seeds) == 5
+    proposed = [own.proposal for own in RunFolder.open(tmp_path / "out/noisy/search-1").candidates()]
+    first = {print_expression(own.structure) for own in proposed if own.generation == 0}
+    assert len(first & set(search.config.seeds)) >= 3
+    page = documents(ORIGINS, results)["results.md"].decode()
+    assert "--seeds catalogue` found" in page
+    assert "every search seed, beginning with the published losses" in page
+    assert run_suite(plan, tmp_path / "out") == results
 
 
 def test_learned_losses_are_rows_beside_discovered_ones(tmp_path):

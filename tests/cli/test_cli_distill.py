@@ -36,6 +36,8 @@ def test_a_learned_loss_is_distilled_at_a_step_and_over_time(learned, tmp_path):
     path = tmp_path / "moving.py"
     assert "progress 1.00" in succeed(f"distill {learned} --over-time {FAST} --out {path}")
     assert "progress: float" in path.read_text()
+    scored = succeed(f"score {path}:Loss --task digits --model linear --train-size 100 --steps 5 --seeds 1")
+    assert 0.0 < float(scored) < 1.0
     before = contents(tmp_path)
     again = symloss(f"distill {learned} --over-time {FAST} --out {path}")
     assert again.exit_code == 1

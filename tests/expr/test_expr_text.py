@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from strategies import expressions, finite, law
 
 from symloss.errors import ExpressionError
@@ -20,6 +21,8 @@ from symloss.expr import (
     short_number,
     with_constants,
 )
+from symloss.expr.quick import quickly_read
+from symloss.expr.text import parsed
 
 
 @law
@@ -60,7 +63,48 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("text", "expr"), WRITTEN)
 def test_how_formulas_are_grouped(text, expr):
-    assert parse_expression(text) == expr
+    assert parse_expression(text) == parsed(text) == quickly_read(text) == expr
+
+
+TOKENS = [
+    "p",
+    "y",
+    "log",
+    "mul",
+    "q",
+    "(",
+    ")",
+    ",",
+    "+",
+    "-",
+    "*",
+    "2",
+    ".5",
+    "1e999",
+    "3e",
+    ".",
+    " ",
+    "\v",
+    "/",
+]
+
+
+@law
+@given(
+    st.one_of(st.lists(st.sampled_from(TOKENS), max_size=9).map("".join), expressions().map(format_formula))
+)
+def test_the_quick_way_of_reading_agrees_with_the_one_that_explains(text):
+    try:
+        expected = parsed(text)
+    except ExpressionError:
+        expected = None
+    assert quickly_read(text) == expected
+
+
+def test_what_is_too_deep_for_the_quick_way_is_read_all_the_same():
+    text = "(" * 3000 + "p" + ")" * 3000
+    assert quickly_read(text) is None
+    assert parse_expression(text) == P
 
 
 PRINTED = [

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 from fewshot_helpers import WAYS, blobs, small
+from scalars import logged
 
 from symloss.errors import ConfigError, RunError, TaskError
 from symloss.fewshot import evaluate, load, resume, train
@@ -48,8 +49,12 @@ def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, method):
 def test_the_best_checkpoint_is_kept_and_judged(tmp_path):
     train(small("maml", SHORT), blobs(), tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    meta = [row for row in rows if row["stage"] == "meta"]
+    shown = logged(tmp_path / "run")
+    assert shown["meta/cost"] == pytest.approx({row["step"]: row["cost"] for row in meta}, rel=1e-6)
+    assert shown["meta/loss"] == pytest.approx({row["step"]: row["loss"] for row in meta}, rel=1e-6)
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)["stages"]["meta"]
-    assert state["best_cost"] == min(row["cost"] for row in rows if row["stage"] == "meta")
+    assert state["best_cost"] == min(row["cost"] for row in meta)
     trained = load(tmp_path / "run", blobs())
     errors = trained.learner.errors(trained.meta, blobs().valid, 3)
     assert sum(errors) / 3 == state["best_cost"]

@@ -8,16 +8,21 @@ import math
 import msgspec
 import pytest
 import torch
+from click.testing import CliRunner
+from scalars import logged
 from torch.func import functional_call
 
 from symloss.archive.learned import LearnedFolder
+from symloss.cli.main import main
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError, RunError
 from symloss.evaluation.comparing import evaluate, score
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.learning.loading import load_learned
-from symloss.learning.run import LearningRun, resume, settled, start
+from symloss.learning.record import settled
+from symloss.learning.run import LearningRun, resume, start
 from symloss.learning.settings import LearnConfig
+from symloss.learning.watching import factors_of, moments_of
 from symloss.losses.function import FunctionLoss, OnlineLoss
 from symloss.losses.neural import LossNetwork, NetworkSettings
 from symloss.making import task_of
@@ -256,3 +261,32 @@ def test_mistakes_with_runs_are_said(runs, tmp_path):
     values = EvaluationSettings(losses=(str(runs / "ml3"),), tasks=(TaskSettings(task="diabetes"),))
     with pytest.raises(ConfigError, match="is a loss for multiclass tasks, this is regression"):
         evaluate(values)
+
+
+def test_tensorboard_reads_what_the_loss_implied(tmp_path):
+    start(config(snapshots=3), tmp_path / "loss")
+    values = logged(tmp_path / "loss")
+    moments = moments_of(load_learned(tmp_path / "loss"))
+    rates = {own.step: own.learning_rate for own in moments}
+    assert values["learning rate, times the usual"] == pytest.approx(rates, rel=1e-6)
+    smoothing = {own.step: own.smoothing for own in moments if own.smoothing is not None}
+    assert values.get("label smoothing", {}) == pytest.approx(smoothing, rel=1e-6)
+    start(config("lr-online", snapshots=3), tmp_path / "rate")
+    factors = dict(factors_of(load_learned(tmp_path / "rate")))
+    assert logged(tmp_path / "rate")["learning rate, times the usual"] == pytest.approx(factors, rel=1e-6)
+
+
+def test_learning_does_without_tensorboard(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    start(config(snapshots=2), tmp_path / "loss")
+    assert not (tmp_path / "loss" / "tensorboard").exists()
+
+
+def test_show_says_what_shows_a_learned_loss(tmp_path):
+    start(config("ml3"), tmp_path / "loss")
+    found = CliRunner().invoke(main, ["show", str(tmp_path / "loss")])
+    assert found.exit_code == 1
+    assert found.output == (
+        f"Error: '{tmp_path / 'loss'}' is a learned loss, not a search; look at it with: "
+        f"symloss analyze {tmp_path / 'loss'}\n"
+    )

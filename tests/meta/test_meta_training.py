@@ -60,14 +60,23 @@ def trained_alone(task: Task, job: Job, training: Training, batch_seed: int) -> 
         weight_decay=training.weight_decay,
     )
     if isinstance(job.loss, FunctionLoss):
-        loss = lambda outputs, labels: job.loss.function(outputs, labels).mean()  # noqa: E731
+        own = job.loss
+
+        def loss(outputs, labels, step):
+            progress = {"progress": step / training.steps} if own.follows else {}
+            return own.function(outputs, labels, **progress).mean()
+
     else:
-        loss = SymbolicLossModule(SymbolicLoss(job.loss, task.kind))
+        module = SymbolicLossModule(SymbolicLoss(job.loss, task.kind))
+
+        def loss(outputs, labels, step):
+            return module(outputs, labels)
+
     order = BatchOrder(len(task.train), training.batch_size, training.steps, batch_seed, CPU)
     for step in range(training.steps):
         batch = order[step]
         sgd.zero_grad()
-        loss(model(task.train.x[batch]), task.train.y[batch]).backward()
+        loss(model(task.train.x[batch]), task.train.y[batch], step).backward()
         sgd.step()
     return model
 
@@ -93,11 +102,17 @@ def dice(outputs, labels):
     return 1 - 2 * p.sum() / (p.square().sum() + len(p))
 
 
+def fading(outputs, labels, progress):
+    """Cross-entropy with a smoothing that grows while training goes on."""
+    return functional.cross_entropy(outputs, labels, label_smoothing=0.8 * progress)
+
+
 def test_losses_given_as_code_train_beside_formulas():
     task = doubled(small_task("mlp"))
     training = Training(steps=7, batch_size=32)
     entropy = FunctionLoss("ce", functools.partial(functional.cross_entropy, reduction="none"), stacks=True)
     losses = [FunctionLoss("dice", dice), entropy, parse_expression(FORMULAS[1]), entropy]
+    losses += [FunctionLoss("fading", fading, follows=True)]
     jobs = [Job(loss, seed, 0.1) for seed, loss in enumerate(losses)]
     fleet = train_fleet(task, jobs, training, 11)
     together = outputs_on(fleet.network, fleet.parameters, task.valid)

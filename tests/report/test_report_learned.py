@@ -11,15 +11,17 @@ from symloss.errors import ReportError
 from symloss.losses.neural import LossNetwork, NetworkSettings
 from symloss.losses.neural.adaptive import AdaptiveLoss
 from symloss.report.animation import save_learned
-from symloss.report.learned import _push, moment
+from symloss.report.learned import _push, elementwise, moment
 
 
 def test_a_loss_that_is_the_usual_one_implies_a_rate_of_one_and_no_smoothing():
-    found = moment(AdaptiveLoss(10), 10, 0, 0.0)
+    found = moment(elementwise(AdaptiveLoss(10), 10), 10, 0, 0.0)
     assert found.learning_rate == pytest.approx(1.0, abs=0.05)
     assert found.smoothing is not None
     assert found.smoothing < 0.1
-    assert moment(AdaptiveLoss(1, "regression"), 1, 0, 0.0).learning_rate == pytest.approx(1.0, abs=0.1)
+    assert moment(elementwise(AdaptiveLoss(1, "regression"), 1), 1, 0, 0.0).learning_rate == pytest.approx(
+        1.0, abs=0.1
+    )
 
 
 @pytest.mark.parametrize("classes", ["mean", "sum"])
@@ -29,27 +31,28 @@ def test_the_push_is_what_autograd_finds_through_softmax(classes):
     outputs = torch.tensor([[2.0, 0.0, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(network(outputs, torch.tensor([0])), outputs)
     true = functional.softmax(outputs.detach(), dim=1)[:, 0]
-    torch.testing.assert_close(_push(network, true, 4).detach(), -slope[:, 0])
+    torch.testing.assert_close(_push(elementwise(network, 4), true, 4), -slope[:, 0])
 
 
 def test_smoothing_is_where_the_push_ends():
     network = LossNetwork("multiclass", NetworkSettings(hidden=6), torch.Generator().manual_seed(4)).double()
-    found = moment(network, 5, 0, 0.0).smoothing
+    loss = elementwise(network, 5)
+    found = moment(loss, 5, 0, 0.0).smoothing
     along = torch.linspace(0.2, 0.999, 500, dtype=torch.float64)
-    push = _push(network, along, 5)
+    push = _push(loss, along, 5)
     if found is None:
         assert push[0] <= 0
     elif found == 0.0:
         assert (push > 0).all()
     else:
         held = torch.tensor([1.0 - found * 4 / 5], dtype=torch.float64)
-        assert abs(float(_push(network, held, 5))) < 1e-2
+        assert abs(float(_push(loss, held, 5))) < 1e-2
 
 
 def test_figures_and_animations(tmp_path):
     pytest.importorskip("matplotlib")
     networks = [LossNetwork("multiclass", generator=torch.Generator().manual_seed(i)) for i in range(3)]
-    moments = [moment(own, 10, 5 * i, i / 2) for i, own in enumerate(networks)]
+    moments = [moment(elementwise(own, 10), 10, 5 * i, i / 2) for i, own in enumerate(networks)]
     for name in ("a.png", "b.gif"):
         save_learned(moments, "mine", tmp_path / name)
         with Image.open(tmp_path / name) as image:
