@@ -7,6 +7,8 @@ it becomes text that shows what it holds. Python's docstrings are made in `expor
 from __future__ import annotations
 
 import re
+import shlex
+from pathlib import Path
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -65,3 +67,8 @@ _TEX = {c: rf"\{c}" for c in "&%$#_{}"} | {
 def as_latex_text(text: str) -> str:
     """Text on one line in which nothing is taken for LaTeX."""
     return "".join(_TEX.get(c, c) for c in on_one_line(text))
+
+
+def pasted(path: Path | str) -> str:
+    """A path as a shell takes it, in commands that are shown to be pasted."""
+    return shlex.quote(str(path))

@@ -14,6 +14,7 @@ from symloss.archive import RunFolder, SavedState
 from symloss.archive.holding import held, make_folder
 from symloss.config import SearchConfig
 from symloss.errors import RunError, StoppedError, SymlossError
+from symloss.escaping import pasted
 from symloss.grammar import Grammar
 from symloss.making import (
     check_metric,
@@ -347,7 +348,7 @@ def _resumed(
     run = SearchRun(config, task, grammar, folder, watcher, stop)
     state = folder.state()
     if state is not None and state.finished:
-        raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {path}")
+        raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {pasted(path)}")
     if state is not None:
         candidates = folder.candidates(state)
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from symloss.archive import RunFolder
 from symloss.errors import ExpressionError, RunError, SymlossError, did_you_mean
+from symloss.escaping import pasted
 from symloss.export.header import Header
 from symloss.expr import format_formula, parse_expression
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
@@ -78,11 +79,11 @@ def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | Non
         for candidate in table:
             if candidate.id == id_:
                 return candidate
-        raise RunError(f"'{path}' has no scored candidate with id {id_}; see: symloss show {path}")
+        raise RunError(f"'{path}' has no scored candidate with id {id_}; see: symloss show {pasted(path)}")
     position = rank or 1
     if position > len(table):
         raise RunError(
-            f"'{path}' has {len(table)} scored candidates, found rank {position}; see: symloss show {path}"
+            f"'{path}' has {len(table)} scored candidates, found rank {position}: symloss show {pasted(path)}"
         )
     return table[position - 1]
 

@@ -11,7 +11,8 @@ from benchmarks.fuzz.runs import make_run
 from benchmarks.fuzz.targets import Target
 from symloss.archive import RunFolder
 from symloss.config import read_config, resolve
-from symloss.errors import ConfigError, RunError
+from symloss.distill.pysr_equations import parse_hall_of_fame
+from symloss.errors import ConfigError, ExpressionError, RunError
 from symloss.run import resume
 
 INPUTS = {"run": 40, "cli": 60, "grammar": 100, "suite": 100}
@@ -99,6 +100,12 @@ def test_a_state_that_no_search_has_is_damaged(stopped, method, name, value):
             resume(stopped[method], force=True)
     finally:
         path.write_text(text)
+
+
+def test_an_exponent_of_any_length_is_read():
+    hall = "Complexity,Loss,Equation\n1,0.5,p + 1.5f" + "9" * 5_000
+    with pytest.raises(ExpressionError, match="line 2: a constant must be finite"):
+        parse_hall_of_fame(hall, "hall.csv")
 
 
 def test_a_line_that_is_no_utf8_is_damaged(stopped):

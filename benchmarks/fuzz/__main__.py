@@ -22,7 +22,7 @@ def guided(target: str, inputs: int, seconds: float | None) -> Result:
         command = [
             sys.executable,
             "-m",
-            "benchmarks.fuzz.guided",
+            "benchmarks.guided_fuzz",
             target,
             str(inputs),
             str(seconds or 0),

@@ -27,6 +27,7 @@ WORK = (
     "symloss.evaluation.work.Work.choice",
     "symloss.learning.run.LearningRun.run",
     "symloss.fewshot.training._go_on",
+    "symloss.fewshot.training.load_task",
     "symloss.fewshot.judging.evaluate",
     "symloss.distilling.fit_formulas",
     "symloss.distill.pysr_engine.fit_with_pysr",

@@ -46,6 +46,7 @@ from symloss.archive.lines import (
     to_line,
 )
 from symloss.errors import RunError, SymlossError
+from symloss.escaping import pasted
 from symloss.records import Candidate, Confirmation, ranked
 
 T = TypeVar("T")
@@ -161,7 +162,7 @@ class RunFolder:
         if LearnedFolder.is_one(path):
             raise RunError(
                 f"'{path}' holds a learned loss, which is a network and has no formulas; "
-                f"look at it with: symloss analyze {path}"
+                f"look at it with: symloss analyze {pasted(path)}"
             )
         return cls(path)
 
@@ -176,7 +177,7 @@ class RunFolder:
             raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
         if taken:
             is_run = (path / "run.json").exists()
-            advice = f", or go on with it: symloss resume {path}" if is_run else ""
+            advice = f", or go on with it: symloss resume {pasted(path)}" if is_run else ""
             raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
     def record(self) -> dict[str, Any]:
@@ -277,7 +278,7 @@ class RunFolder:
         if state is None and any(line.generation for line in self._lines(path.name, CandidateLine)):
             raise RunError(
                 f"'{self.path}' has candidates of finished generations but no state.json, so it cannot be "
-                f"continued; what was found is still there: symloss show {self.path}"
+                f"continued; what was found is still there: symloss show {pasted(self.path)}"
             )
         try:
             os.truncate(path, length)

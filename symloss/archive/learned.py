@@ -29,6 +29,7 @@ from symloss.archive.files import (
 )
 from symloss.archive.holding import is_unmade
 from symloss.errors import RunError
+from symloss.escaping import pasted
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
 
@@ -121,7 +122,7 @@ class LearnedFolder:
         except OSError as error:
             raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
         if taken:
-            advice = f", or go on with it: symloss resume {path}" if cls.is_one(path) else ""
+            advice = f", or go on with it: symloss resume {pasted(path)}" if cls.is_one(path) else ""
             raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
     @classmethod

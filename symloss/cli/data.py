@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from symloss.cli.terminal import echo, pasted
+from symloss.cli.terminal import echo
+from symloss.escaping import pasted
 
 _DIRECTORY = click.option(
     "--dir", "directory", metavar="DIR", help="Folder of data sets; give it to a search as --data-dir."

@@ -12,8 +12,9 @@ from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
-from symloss.cli.terminal import echo, make_console, pasted
+from symloss.cli.terminal import echo, make_console
 from symloss.errors import StoppedError
+from symloss.escaping import pasted
 
 if TYPE_CHECKING:
     from symloss.evaluation.settings import EvaluationSettings

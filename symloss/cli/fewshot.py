@@ -11,7 +11,8 @@ import click
 
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
-from symloss.cli.terminal import echo, pasted
+from symloss.cli.terminal import echo
+from symloss.escaping import pasted
 
 if TYPE_CHECKING:
     from symloss.fewshot.settings import Settings

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from symloss.cli.terminal import echo, make_console, pasted
+from symloss.cli.terminal import echo, make_console
+from symloss.escaping import pasted
 
 
 @click.command("show")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.live import LiveTable, PlainLines
-from symloss.cli.terminal import echo, make_console, pasted
+from symloss.cli.terminal import echo, make_console
 from symloss.config import SearchConfig
+from symloss.escaping import pasted
 from symloss.expr import format_formula
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher

@@ -5,8 +5,6 @@ Commands print with `echo` and `make_console` alone; `main` takes care of errors
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,11 +44,6 @@ def make_console(**options: Any) -> Console:
                 yield own if own.control else Segment(shown(own.text), own.style)
 
     return Plain(**options)
-
-
-def pasted(path: Path | str) -> str:
-    """A path as a shell takes it, in commands that are shown to be pasted."""
-    return shlex.quote(str(path))
 
 
 def unharmed(error: click.ClickException) -> click.ClickException:

@@ -12,8 +12,9 @@ from symloss.cli.folders import chosen_folder
 from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_options
-from symloss.cli.terminal import echo, pasted
+from symloss.cli.terminal import echo
 from symloss.errors import StoppedError
+from symloss.escaping import pasted
 
 if TYPE_CHECKING:
     from symloss.learning.run import Learned

@@ -129,7 +129,7 @@ def _number(text: str) -> float:
     mantissa, mark, exponent = text.partition("f")
     try:
         value = float(mantissa) * 10.0 ** int(exponent) if mark else float(mantissa)
-    except OverflowError:
+    except (OverflowError, ValueError):  # Python reads no whole number of more than 4300 digits
         value = math.inf
     if mark and math.isfinite(value) and "e" not in mantissa.lower():
         value = float(f"{mantissa}e{exponent}")  # rounded once

@@ -22,6 +22,7 @@ from symloss import __version__
 from symloss.archive.files import decode, read_file, replace_file
 from symloss.archive.holding import is_unmade, make_folder
 from symloss.errors import RunError
+from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
 from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
@@ -96,7 +97,7 @@ def check_new(path: Path) -> None:
     except OSError as error:
         raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
     if taken:
-        advice = f", or go on with it: symloss resume {path}" if is_fewshot(path) else ""
+        advice = f", or go on with it: symloss resume {pasted(path)}" if is_fewshot(path) else ""
         raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
 

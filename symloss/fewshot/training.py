@@ -18,6 +18,7 @@ import torch
 from symloss import __version__
 from symloss.archive.holding import held, make_folder
 from symloss.errors import RunError, TaskError
+from symloss.escaping import pasted
 from symloss.fewshot import folder
 from symloss.fewshot.course import Saved, Schedule, Work, run_stage
 from symloss.fewshot.encoder import Pretraining, RelationTraining
@@ -211,7 +212,7 @@ def load(path: Path, task: FewShotTask | None = None) -> Trained:
     record = folder.read_record(path)
     state = folder.read_state(path, record.device)
     if not state.best("meta") or "meta" not in state.stages:
-        raise RunError(f"'{path}' has no checkpoint yet; go on with it: symloss resume {path}")
+        raise RunError(f"'{path}' has no checkpoint yet; go on with it: symloss resume {pasted(path)}")
     found = _task_of(record, task)
     learner = _learner(record, found, state, torch.device(record.device))
     return Trained(record, found, learner, state.best("meta"), state.stages["meta"].step)

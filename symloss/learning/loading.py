@@ -11,6 +11,7 @@ from torch import Tensor
 
 from symloss.archive.learned import LearnedFolder, LearnedRecord, Snapshot
 from symloss.errors import ConfigError, RunError
+from symloss.escaping import pasted
 from symloss.learning.settings import LearnConfig
 from symloss.losses.function import FunctionLoss, Loss, OnlineLoss
 from symloss.losses.neural.network import LossNetwork
@@ -87,7 +88,7 @@ def load_learned(path: Path | str) -> LearnedLoss:
     folder = LearnedFolder.open(path)
     snapshots = folder.snapshots()
     if not snapshots:
-        raise RunError(f"the run in '{path}' has learned nothing yet; go on with it: symloss resume {path}")
+        raise RunError(f"the run in '{path}' has learned nothing yet; go on: symloss resume {pasted(path)}")
     return LearnedLoss(path, folder.record(), tuple(snapshots))
 
 

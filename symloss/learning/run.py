@@ -20,6 +20,7 @@ from torch import Tensor
 from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder, Snapshot
 from symloss.errors import RunError, StoppedError
+from symloss.escaping import pasted
 from symloss.learning.record import changes_since, config_of, record_of, settled
 from symloss.learning.settings import LearnConfig
 from symloss.learning.visits import VisitCounter
@@ -272,7 +273,7 @@ def resume(
         else:
             run.restore(state)
         if run.heat is not None and run.heat.done >= config.training.steps:
-            raise RunError(f"the run in '{path}' is finished; look at it with: symloss analyze {path}")
+            raise RunError(f"the run in '{path}' is finished; look at it: symloss analyze {pasted(path)}")
         folder.add_event("resumed", meta_steps=run.tuner.done, steps=run.heat.done if run.heat else 0)
         return run.run()
 

@@ -14,8 +14,8 @@ from hostile_texts import HOSTILE, evaluation_of
 from benchmarks.fuzz.runs import make_run
 from symloss.cli import main
 from symloss.cli.progress import progress
-from symloss.cli.terminal import KEPT, echo, make_console, pasted
-from symloss.escaping import on_one_line, printable
+from symloss.cli.terminal import KEPT, echo, make_console
+from symloss.escaping import on_one_line, pasted, printable
 from symloss.evaluation.tables import as_rich
 
 TOP = Path(__file__).resolve().parent.parent.parent

@@ -1,7 +1,8 @@
-"""A target under atheris: `python -m benchmarks.fuzz.guided TARGET INPUTS SECONDS OUT`.
+"""A target under atheris: `python -m benchmarks.guided_fuzz TARGET INPUTS SECONDS OUT`.
 
 The inputs are those of hypothesis; atheris chooses what hypothesis would have drawn at random, and prefers
-what leads to lines of symloss that no input has reached.
+what leads to lines of symloss that no input has reached. Not in the package `fuzz`, which would import
+symloss before atheris can see it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main(target: str, inputs: str, seconds: str, out: str) -> None:
                 over()
                 os._exit(0)  # Fuzz never returns
 
-        atheris.Setup([sys.argv[0], "-max_len=4096", "-verbosity=0"], step)
+        atheris.Setup([sys.argv[0], "-max_len=4096", "-len_control=0", "-verbosity=0"], step)
         atheris.Fuzz()
 
 
