@@ -154,6 +154,15 @@ def test_what_was_written_after_the_last_state_is_cut_off(whole, stopped, accide
     assert files(stopped) == files(whole)
 
 
+def test_pieces_of_a_search_that_was_killed_after_its_last_generation_are_dropped(whole, tmp_path):
+    folder = tmp_path / "run"
+    assert not start(resolve(SETTINGS), folder, stop=stop_after(3, folder)).complete
+    (folder / "pieces.jsonl").write_text('{"generation":2,"key":"train","value":[]}\n')
+    assert resume(folder).complete
+    assert files(folder) == files(whole)
+    assert not (folder / "pieces.jsonl").exists()
+
+
 def test_the_comparison_sees_a_different_search(whole, tmp_path):
     folder = tmp_path / "run"
     start(resolve(SETTINGS, {"seed": 1}), folder)
