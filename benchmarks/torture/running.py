@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.torture.victims import LEARNED, SUITE, Victim
+from benchmarks.torture.victims import SUITE, Victim
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
@@ -101,10 +101,6 @@ class Wholes:
     def of(self, victim: Victim) -> Path:
         """The folder of a whole run."""
         out = self.folder / f"whole-{victim.name.replace(' ', '-')}"
-        learned = self.materials / "learned"
-        if "LEARNED" in victim.begin and not learned.exists():
-            done = symloss([*LEARNED.split(), "--out", str(learned)])
-            assert done.code == 0, done.output
         if not out.exists():
             self.seconds[victim.name] = to_the_end(victim, out, self.materials, PYTHONHASHSEED="0")
         return out

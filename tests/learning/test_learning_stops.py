@@ -37,7 +37,7 @@ def after(steps):
 
 
 def files(folder):
-    return {name: (folder / name).read_bytes() for name in ("run.json", "snapshots.jsonl", "state.pt")}
+    return {name: (folder / name).read_bytes() for name in ("run.json", "snapshots.jsonl")}
 
 
 @pytest.fixture(scope="module", params=["ml3", "adalfl"])
