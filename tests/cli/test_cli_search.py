@@ -194,7 +194,7 @@ def test_folders_that_nobody_named_are_taken_by_one_process_each(tmp_path, monke
 def test_an_interrupted_learning_of_a_loss_says_how_to_go_on(tmp_path):
     run = tmp_path / "run"
     learning = process(
-        f"train-loss ml3 --model linear --train-size 100 --meta-steps 4000000 "
+        f"train-loss ml3 --model linear --train-size 100 --meta-steps 30000 "
         f"--set network.hidden=4 --out {run}"
     )
     while not (run / "run.json").exists():
