@@ -14,6 +14,7 @@ from benchmarks.torture.disk import small_disk
 from benchmarks.torture.running import Ended, Row, Wholes, started, symloss
 from benchmarks.torture.victims import VICTIMS, Victim
 from benchmarks.torture.writes import counted, sabotaged
+from symloss.archive.holding import LOCK
 
 RIGHT = "goes on and ends with the bytes of an untouched run, or refuses in one sentence and changes nothing"
 REFUSED = "refused in one sentence, nothing changed"
@@ -44,9 +45,9 @@ def _empty(path: Path) -> None:
 
 
 LINES: dict[str, Damage] = {
-    "the last line cut": _cut_last_line,
-    "the last line overwritten": _spoil_last_line,
-    "a half line added": _add_half_a_line,
+    "with the last line cut": _cut_last_line,
+    "with the last line overwritten": _spoil_last_line,
+    "with a half line added": _add_half_a_line,
 }
 WHOLES: dict[str, Damage] = {"cut in half": _halve, "emptied": _empty}
 MISSING: dict[str, Damage] = {"missing": Path.unlink}
@@ -90,7 +91,8 @@ def _damages(victim: Victim, unfinished: Path, wholes: Wholes, folder: Path) -> 
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    """Every file with its bytes, but for the one by which a process holds the folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
 
 
 def _answer(victim: Victim, out: Path, wholes: Wholes) -> tuple[bool, str]:
@@ -105,7 +107,7 @@ def _answer(victim: Victim, out: Path, wholes: Wholes) -> tuple[bool, str]:
 
 def _unchanged_refusal(own: Ended, out: Path, before: dict[str, bytes]) -> bool:
     print(" ".join(own.output.splitlines()[-1:]), flush=True)
-    return own.refused and {**_contents(out), ".held": b""} == {**before, ".held": b""}
+    return own.refused and _contents(out) == before
 
 
 def _changes(victim: Victim, unfinished: Path, folder: Path) -> list[Row]:

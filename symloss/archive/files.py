@@ -100,5 +100,5 @@ def decode(where: str, data: bytes, kind: type[T]) -> T:
     """A value of `kind` from JSON. Raises RunError, which begins with `where`, if it is none."""
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RunError(f"'{where}' is damaged: {error}") from error

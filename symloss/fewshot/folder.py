@@ -75,7 +75,7 @@ def is_fewshot(path: Path) -> bool:
         return False
     try:
         found = msgspec.json.decode((path / "run.json").read_bytes())
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return False
     return isinstance(found, dict) and found.get("program") == PROGRAM
 

@@ -266,6 +266,13 @@ def test_a_run_does_not_go_on_with_an_edited_grammar(stopped):
         resume(stopped)
 
 
+@pytest.mark.parametrize("name", ["state.json", "run.json", "pieces.jsonl"])
+def test_bytes_that_are_no_text_are_told_as_damage(stopped, name):
+    (stopped / name).write_bytes(b'{"\xff\xfe": 1}\n')
+    with pytest.raises(RunError, match=f"{name}.* is damaged"):
+        resume(stopped)
+
+
 def test_a_torn_line_of_the_events_is_cut_off_and_told(whole, stopped):
     with (stopped / "events.jsonl").open("ab") as file:
         file.write(b'{"time": "20')
