@@ -52,9 +52,8 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees either the old or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
+        with temporary.open("wb", buffering=0) as file:
+            _write_all(file, data)
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:

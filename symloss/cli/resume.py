@@ -15,7 +15,7 @@ from symloss.errors import ConfigError
 @click.option(
     "--force",
     is_flag=True,
-    help="Go on although the grammar, data, device or versions have changed; not for evaluations.",
+    help="Go on although the grammar, data, device or versions have changed.",
 )
 def command(run: Path, force: bool) -> None:
     """Go on with what was interrupted in the folder RUN.

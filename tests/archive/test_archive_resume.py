@@ -154,6 +154,15 @@ def test_what_was_written_after_the_last_state_is_cut_off(whole, stopped, accide
     assert files(stopped) == files(whole)
 
 
+def test_pieces_of_a_search_that_was_killed_after_its_last_generation_are_dropped(whole, tmp_path):
+    folder = tmp_path / "run"
+    assert not start(resolve(SETTINGS), folder, stop=stop_after(3, folder)).complete
+    (folder / "pieces.jsonl").write_text('{"generation":2,"key":"train","value":[]}\n')
+    assert resume(folder).complete
+    assert files(folder) == files(whole)
+    assert not (folder / "pieces.jsonl").exists()
+
+
 def test_the_comparison_sees_a_different_search(whole, tmp_path):
     folder = tmp_path / "run"
     start(resolve(SETTINGS, {"seed": 1}), folder)
@@ -254,6 +263,13 @@ def test_a_run_does_not_go_on_with_an_edited_grammar(stopped):
     path = stopped / "grammar.grammar"
     path.write_text(path.read_text().replace("abs(", "square(", 1))
     with pytest.raises(RunError, match=r"grammar.grammar has been edited now.*--force"):
+        resume(stopped)
+
+
+@pytest.mark.parametrize("name", ["state.json", "run.json", "pieces.jsonl"])
+def test_bytes_that_are_no_text_are_told_as_damage(stopped, name):
+    (stopped / name).write_bytes(b'{"\xff\xfe": 1}\n')
+    with pytest.raises(RunError, match=f"{name}.* is damaged"):
         resume(stopped)
 
 

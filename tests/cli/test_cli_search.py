@@ -5,12 +5,14 @@ import math
 import re
 import runpy
 import signal
+import time
 
 import pytest
 import torch
 from cli_helpers import contents, process, succeed, symloss
 
 from symloss import load_run
+from symloss.cli.folders import chosen_folder
 from symloss.expr import parse_expression
 
 COMPARED = ("candidates.jsonl", "candidates.csv", "finalists.jsonl")
@@ -58,6 +60,7 @@ def test_show_prints_the_best_candidates_as_formulas(finished):
     shown = succeed(f"show {finished} --limit 1", COLUMNS="200")
     assert "digits (linear), metric error, grammar classification, seed 0" in shown
     assert "2 generations: 8 candidates (" in shown
+    assert re.search(r"^\d+ kB on disk$", shown, re.MULTILINE)
     assert rows[0]["formula"] in shown
     assert f"... and {len(rows) - 1} more: --limit {len(rows)}" in shown
 
@@ -176,6 +179,33 @@ def test_without_out_runs_are_numbered(tmp_path, monkeypatch):
     for _ in range(2):
         succeed("search TINY --generations 1 --task diabetes")
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["diabetes-1", "diabetes-2"]
+
+
+def test_folders_that_nobody_named_are_taken_by_one_process_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with chosen_folder(None, "digits") as first, chosen_folder(None, "digits") as second:
+        assert (str(first), str(second)) == ("runs/digits-1", "runs/digits-2")
+        (second / "run.json").touch()
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-2"]
+    assert symloss("search TINY --task digit").exit_code == 1
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["digits-2"]
+
+
+def test_an_interrupted_learning_of_a_loss_says_how_to_go_on(tmp_path):
+    run = tmp_path / "run"
+    learning = process(
+        f"train-loss ml3 --model linear --train-size 100 --meta-steps 30000 "
+        f"--set network.hidden=4 --out {run}"
+    )
+    while not (run / "run.json").exists():
+        assert learning.poll() is None, learning.communicate()[0]
+        time.sleep(0.05)
+    learning.send_signal(signal.SIGTERM)
+    output, _ = learning.communicate(timeout=60)
+    assert learning.returncode == 130, output
+    assert "press Ctrl-C again to stop at once" in output
+    assert f"Go on with: symloss resume {run}" in output
+    assert (run / "state.pt").exists()
 
 
 def test_the_resolved_configuration_is_saved_and_can_be_used_again(finished, tmp_path):

@@ -46,6 +46,24 @@ def test_stopped_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path, method):
             assert all(torch.equal(v, second[stage][group][n]) for n, v in first[stage][group].items())
 
 
+def test_what_a_killed_process_left_is_gone_on_with(tmp_path):
+    """Killed while the folder was made, and between the last state and the history that stands in it."""
+    settings = small(
+        "maml", {"outer": {"steps": 2, "tasks": 1, "every": 1, "valid": 2, "at_once": "separate"}}
+    )
+    (tmp_path / ".run.json.new").write_text("{")
+    assert train(settings, blobs(), tmp_path)
+    history = (tmp_path / "history.jsonl").read_bytes()
+    (tmp_path / "history.jsonl").write_bytes(history.splitlines(keepends=True)[0])
+    assert resume(tmp_path, blobs())
+    assert (tmp_path / "history.jsonl").read_bytes() == history
+    record = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**record, "torch": "1.0"}))
+    with pytest.raises(RunError, match=r"made with torch 1\.0.*--force"):
+        resume(tmp_path, blobs())
+    assert resume(tmp_path, blobs(), force=True)
+
+
 def test_the_best_checkpoint_is_kept_and_judged(tmp_path):
     train(small("maml", SHORT), blobs(), tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]

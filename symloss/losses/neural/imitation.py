@@ -8,6 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from symloss.errors import ConfigError
 from symloss.losses.neural.arithmetic import values_and_slopes
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
@@ -25,10 +26,12 @@ def usual_weights(kind: Kind, num_outputs: int, settings: NetworkSettings, seed:
     They are fitted to its slopes in about a second, for values from -3 to 3, and for probabilities from 0
     to 1, with slopes no steeper than at 0.005. For binary tasks the fit stays coarse: without biases
     the loss of a target 0 cannot be steep where the prediction is 1.
-    Raises: ValueError for a network without the smooth leaky ReLU.
+    Raises: ConfigError for a network without the smooth leaky ReLU.
     """
     if (settings.between, settings.output) != ("smooth-leaky-relu", "smooth-leaky-relu"):
-        raise ValueError("only smooth leaky ReLUs can begin as the usual loss; use start='random'")
+        raise ConfigError(
+            "only a network of smooth leaky ReLUs can begin as the usual loss; set offline.start=random"
+        )
     with one_thread():
         return _fitted(kind, num_outputs, settings, seed).clone()
 
