@@ -19,7 +19,15 @@ from typing import Any
 
 import msgspec
 
-from symloss.archive.files import append_lines, decode, read_file, read_lines, replace_file
+from symloss.archive.files import (
+    MAX_STATE,
+    append_lines,
+    decode,
+    read_file,
+    read_lines,
+    replace_file,
+    truncate,
+)
 from symloss.errors import RunError
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
@@ -90,9 +98,9 @@ class LearnedFolder:
     def create(cls, path: Path, record: Mapping[str, Any]) -> LearnedFolder:
         """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
         try:
-            if path.exists() and not path.is_dir():
+            if os.path.exists(path) and not os.path.isdir(path):
                 raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-            if path.is_dir() and any(path.iterdir()):
+            if os.path.isdir(path) and any(path.iterdir()):
                 advice = f", or go on with it: symloss resume {path}" if cls.is_one(path) else ""
                 raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
             path.mkdir(parents=True, exist_ok=True)
@@ -107,8 +115,8 @@ class LearnedFolder:
     @classmethod
     def open(cls, path: Path) -> LearnedFolder:
         """An existing run folder. Raises RunError if `path` is none."""
-        if not path.is_dir():
-            what = "is a file" if path.exists() else "does not exist"
+        if not os.path.isdir(path):
+            what = "is a file" if os.path.exists(path) else "does not exist"
             raise RunError(f"'{path}' {what}; a run folder made by 'symloss train-loss --out' was expected")
         if not cls.is_one(path):
             raise RunError(
@@ -119,7 +127,7 @@ class LearnedFolder:
     @staticmethod
     def is_one(path: Path) -> bool:
         """Whether a folder was made by `train-loss`."""
-        return (path / "run.json").is_file() and (path / "snapshots.jsonl").is_file()
+        return os.path.isfile(path / "run.json") and os.path.isfile(path / "snapshots.jsonl")
 
     def record(self) -> LearnedRecord:
         """What was asked for, as in `run.json`."""
@@ -158,14 +166,11 @@ class LearnedFolder:
     def state(self) -> bytes | None:
         """The state that was saved last; None if there is none yet."""
         path = self.path / "state.pt"
-        return read_file(path) if path.exists() else None
+        return read_file(path, MAX_STATE) if os.path.exists(path) else None
 
     def cut_back(self, length: int) -> None:
         """Drop the snapshots after the first `length` bytes: call this before going on from a state."""
         path = self.path / "snapshots.jsonl"
         if path.stat().st_size < length:
             raise RunError(f"'{path}' is shorter than its state.pt says; the run cannot be continued")
-        try:
-            os.truncate(path, length)
-        except OSError as error:
-            raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
+        truncate(path, length)

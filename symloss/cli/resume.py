@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def _other_than_a_search(run: Path) -> Callable[[], None] | None:
         from symloss.learning.run import resume
 
         return lambda: report(lambda say, tick: resume(run, say, tick), run)
-    if (run / "evaluation.json").is_file():
+    if os.path.isfile(run / "evaluation.json"):
         from symloss.cli.evaluate import evaluate_and_report
         from symloss.evaluation.folder import recorded_settings
 

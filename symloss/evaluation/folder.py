@@ -10,6 +10,7 @@ A line is there or not there, whatever ends the process; what is there is not tr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -66,7 +67,7 @@ def _is_unmade(path: Path) -> bool:
     left = {TRIALS, f".{RECORD}.new", LOCK}
     trials = path / TRIALS
     return {own.name for own in path.iterdir()} <= left and not (
-        trials.exists() and trials.stat().st_size > 0
+        os.path.exists(trials) and trials.stat().st_size > 0
     )
 
 
@@ -83,9 +84,9 @@ class EvaluationFolder:
         if path is None:
             return cls(None, record)
         try:
-            if path.exists() and not path.is_dir():
+            if os.path.exists(path) and not os.path.isdir(path):
                 raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
-            if path.is_dir() and not _is_unmade(path):
+            if os.path.isdir(path) and not _is_unmade(path):
                 raise RunError(f"'{path}' exists and is not empty; choose another --out")
             path.mkdir(parents=True, exist_ok=True)
             (path / TRIALS).touch()
@@ -140,7 +141,7 @@ class EvaluationFolder:
         """What `measure` finds for a task; it is asked once and its answer kept."""
         path = None if self.path is None else self.path / TIMING
         known: dict[int, dict[str, float]] = {}
-        if path is not None and path.exists():
+        if path is not None and os.path.exists(path):
             known = decode(str(path), read_file(path), dict[int, dict[str, float]])
         if number not in known:
             known[number] = measure()

@@ -35,6 +35,7 @@ from symloss.meta.plan import plan_for
 from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
+from symloss.reading.tensors import tensors_in
 from symloss.records import Kind
 from symloss.tasks import Task
 from symloss.workers import one_thread
@@ -173,7 +174,7 @@ class LearningRun:
         """Go on from a saved state. Raises RunError if it is none of this run."""
         assert self.folder is not None
         try:
-            state = torch.load(io.BytesIO(data), weights_only=True, map_location=self.task.train.x.device)
+            state = tensors_in(data, self.task.train.x.device)
             self.tuner.restore(state["tuner"])
             if state["heat"] is not None:
                 network = self.config.loss_network

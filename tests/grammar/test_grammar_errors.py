@@ -106,7 +106,7 @@ def test_the_same_mistakes_in_a_file(tmp_path):
 
 def binary(folder):
     (folder / "x.grammar").write_bytes(b"loss = \xff\xfe")
-    return folder / "x.grammar", "not a text file in UTF-8"
+    return folder / "x.grammar", "it is not text in UTF-8"
 
 
 def huge(folder):
