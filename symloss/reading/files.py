@@ -29,9 +29,10 @@ def check_ordinary(path: Path, what: str, most: int, error: type[SymlossError]) 
     except (OSError, ValueError) as fault:  # a name with a NUL is a ValueError
         raise error(f"cannot read {_named(path, what)}: {reason_of(fault)}") from None
     if not stat.S_ISREG(found.st_mode):
-        raise error(f"cannot read {_named(path, what)}: it is not an ordinary file")
+        kind = "it is a directory" if stat.S_ISDIR(found.st_mode) else "it is not an ordinary file"
+        raise error(f"cannot read {_named(path, what)}: {kind}")
     if found.st_size > most:
-        raise error(f"{_named(path, what)} is larger than {shown_size(most)}, the most that is read here")
+        raise _too_large(path, what, most, error)
     return found.st_size
 
 
@@ -44,7 +45,7 @@ def read_bytes(path: Path, what: str, most: int, error: type[SymlossError]) -> b
     except OSError as fault:
         raise error(f"cannot read {_named(path, what)}: {reason_of(fault)}") from None
     if len(data) > most:
-        raise error(f"{_named(path, what)} is larger than {shown_size(most)}, the most that is read here")
+        raise _too_large(path, what, most, error)
     return data
 
 
@@ -53,6 +54,11 @@ def reason_of(fault: Exception) -> str:
     if isinstance(fault, OSError) and fault.strerror:
         return fault.strerror
     return cut((str(fault).splitlines() or [type(fault).__name__])[0], 300)
+
+
+def _too_large(path: Path, what: str, most: int, error: type[SymlossError]) -> SymlossError:
+    limit = f"{most} bytes" if most % 1024 else shown_size(most)
+    return error(f"{_named(path, what)} is larger than {limit}, the most that is read here")
 
 
 def _named(path: Path, what: str) -> str:

@@ -111,13 +111,13 @@ def binary(folder):
 
 def huge(folder):
     (folder / "x.grammar").write_bytes(b"#" * 100_001)
-    return folder / "x.grammar", "at most 100000 bytes"
+    return folder / "x.grammar", "larger than 100000 bytes"
 
 
 def cut_character(folder):
     """Too long, and the limit falls into the middle of a character."""
     (folder / "x.grammar").write_bytes("é".encode() * 60_000 + b"x")
-    return folder / "x.grammar", "at most 100000 bytes"
+    return folder / "x.grammar", "larger than 100000 bytes"
 
 
 FILES = [
@@ -128,7 +128,7 @@ FILES = [
     lambda folder: ("folder/" + "a" * 5000 + ".grammar", "cannot read"),
     lambda folder: ("a\0b.grammar", "cannot read"),
     lambda folder: ("", "cannot read"),
-    lambda folder: ("/dev/zero", "at most 100000 bytes"),
+    lambda folder: ("/dev/zero", "not an ordinary file"),
     binary,
     huge,
     cut_character,

@@ -71,7 +71,7 @@ READ = {
 @pytest.mark.parametrize("what", [own for own in NOT_FILES if own != "circle"])
 def test_files_of_a_run_that_are_none(name, what, run):
     not_a_file(run.path / name, what)
-    refused(lambda: READ[name](run), "is not an ordinary file")
+    refused(lambda: READ[name](run), "is a directory" if what == "folder" else "is not an ordinary file")
 
 
 @pytest.mark.parametrize("name", READ)
@@ -275,7 +275,7 @@ def test_folders_with_what_is_no_file(what, tmp_path):
     not_a_file(folder / "state.pt", what)
     refused(lambda: EvaluationFolder.open(folder), "cannot read")
     if what != "circle":  # which leads nowhere, so that there is no state
-        refused(lambda: read_state(folder), "not an ordinary file")
+        refused(lambda: read_state(folder), "cannot read")
 
 
 @pytest.mark.parametrize("open_", [RunFolder.open, LearnedFolder.open, read_record])

@@ -77,7 +77,7 @@ def bombs(tmp_path_factory):
     npz(folder / "deflated.npz", (2**27,))
     npz(folder / "announced.npz", (2**44,), content=False)
     shape = b"\0\0\x08\x03" + (2**28).to_bytes(4, "big") + b"\0\0\0\1" * 2
-    (folder / "many.gz").write_bytes(gzip.compress(shape) + zeros(2**34))
+    (folder / "many.gz").write_bytes(gzip.compress(shape) + zeros(2**31))
     table = pyarrow.table(
         {"a": pyarrow.DictionaryArray.from_arrays(np.zeros(2**20, np.int32), ["x" * 2**16])}
     )

@@ -1,10 +1,14 @@
 """Formulas, grammars, halls of fame and exported files that are made to do harm."""
 
+import math
+
+import numpy as np
 import pytest
 from hostile_helpers import DEEP, LOOK_ALIKE, NOT_FILES, not_a_file, refused, sparse
 
 from symloss.distill.pysr_equations import read_hall_of_fame
 from symloss.export.read import constants_in, docstring_of, read_export
+from symloss.export.verify import _difference
 from symloss.expr import parse_expression
 from symloss.grammar import load_grammar, parse_grammar
 from symloss.records import Kind
@@ -151,6 +155,12 @@ def test_exported_files(name, text, word, tmp_path, monkeypatch):
 )
 def test_a_docstring_is_found_without_reading_the_rest(text, docstring):
     assert docstring_of(text) == docstring
+
+
+def test_results_that_are_no_numbers_differ():
+    absolute, _, where = _difference(np.ones(2), np.array(["a", "b"]), np.ones(2))
+    assert math.isinf(absolute)
+    assert where.startswith("has <U1 of shape (2,)")
 
 
 READERS = {

@@ -91,7 +91,7 @@ def test_a_folder_of_classes_with_what_is_no_file(what, tmp_path):
     for name in "abcd":
         images(tmp_path / name)
     not_a_file(tmp_path / "b" / "4.png", what)
-    refused(lambda: make_fewshot(f"folder:{tmp_path}", 1, 1, 1), "it is not an ordinary file")
+    refused(lambda: make_fewshot(f"folder:{tmp_path}", 1, 1, 1), "cannot read the image")
 
 
 def test_a_folder_that_holds_itself(tmp_path):
