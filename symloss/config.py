@@ -6,7 +6,6 @@ the command line's own options. Names in tables are joined by dots: `training.st
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sys
@@ -19,6 +18,7 @@ from msgspec import Meta, Struct
 
 from symloss.errors import ConfigError, did_you_mean
 from symloss.meta.settings import Count, Filters, Finalists, NotNegative, Positive, Racing, Training, Tuning
+from symloss.reading.files import MAX_TEXT, cut, json_value, read_text
 from symloss.search.settings import Genetic, TaylorGLO
 
 if sys.version_info >= (3, 11):
@@ -91,6 +91,15 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
 Settings = dict[str, Any]
 """Nested settings by name, as in a TOML file."""
 
+MAX_DEPTH = 20
+"""Deepest nesting of settings: what walks over them may be recursive."""
+
+MAX_TOML = 100_000
+"""Largest TOML file that is read, in bytes; a setting takes thirty."""
+
+_LONG_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
+"""A name such as a.b.c, far longer than any setting's. Reading TOML takes minutes for ten thousand parts."""
+
 
 def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     """The configuration of layered settings, later ones winning. Raises ConfigError naming the setting."""
@@ -104,7 +113,7 @@ def checked(settings: Mapping[str, Any], kind: type[Table]) -> Table:
     """Settings as a table of `kind`. Raises ConfigError naming the setting that is wrong."""
     try:
         table = msgspec.convert(settings, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError, OverflowError) as error:
         raise ConfigError(_explained(str(error), settings, kind)) from None
     except UnicodeEncodeError as error:
         raise ConfigError(f"settings: expected text in UTF-8, found {_shown(error.object)}") from None
@@ -133,31 +142,37 @@ def merged(*layers: Mapping[str, Any]) -> Settings:
     return found
 
 
-def _merge(into: Settings, layer: Mapping[str, Any]) -> None:
+def _merge(into: Settings, layer: Mapping[str, Any], depth: int = 1) -> None:
+    if depth > MAX_DEPTH:
+        raise ConfigError(f"settings are nested more than {MAX_DEPTH} deep; none of symloss is")
     for key, value in layer.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            into[key] = merged(value) if isinstance(value, Mapping) else value
+        if not isinstance(value, Mapping):
+            into[key] = value
+            continue
+        if not isinstance(into.get(key), dict):
+            into[key] = {}
+        _merge(into[key], value, depth + 1)
 
 
 def read_config(path: Path) -> Settings:
     """Settings from a `.toml` or `.json` file. A saved run.json serves as well."""
+    form = "JSON" if path.suffix == ".json" else "TOML"
+    text = read_text(path, "the configuration", ConfigError, MAX_TEXT if form == "JSON" else MAX_TOML)
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration '{path}': {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"cannot read the configuration '{path}': it is not text in UTF-8") from None
-    try:
-        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        data = json_value(text) if form == "JSON" else _toml(text)
     except (ValueError, RecursionError) as error:  # both libraries' errors are ValueErrors
-        form = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigError(f"'{path}' is not valid {form}: {error}") from None
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else cut(str(error), 300)
+        raise ConfigError(f"'{path}' is not valid {form}: {reason}") from None
     if not isinstance(data, dict):
         raise ConfigError(f"'{path}' holds a {type(data).__name__}, expected settings by name")
     found = data.get("config", data)
     return found if isinstance(found, dict) else data
+
+
+def _toml(text: str) -> Any:
+    if _LONG_NAME.search(text):
+        raise ValueError("a name in it has more than 20 parts")
+    return tomllib.loads(text)
 
 
 def parse_assignments(assignments: Iterable[str]) -> Settings:
@@ -166,8 +181,8 @@ def parse_assignments(assignments: Iterable[str]) -> Settings:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         names = key.strip().split(".")
-        if not equals or not all(names):
-            raise ConfigError(f"--set takes key=value such as training.steps=1000, found '{assignment}'")
+        if not equals or not all(names) or len(names) > MAX_DEPTH:
+            raise ConfigError(f"--set takes key=value such as training.steps=1000, found '{cut(assignment)}'")
         nested: Any = _value(text.strip())
         for name in reversed(names):
             nested = {name: nested}
@@ -177,7 +192,7 @@ def parse_assignments(assignments: Iterable[str]) -> Settings:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return _toml(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return text
 
@@ -222,13 +237,18 @@ def _found(given: Mapping[str, Any], setting: str) -> Any:
     """The value at a place such as `finalists.factors[0]`."""
     found: Any = given
     for part in re.findall(r"\w+", setting):
-        found = found[int(part) if isinstance(found, list | tuple) else part]
+        try:
+            found = found[int(part) if isinstance(found, list | tuple) else part]
+        except (LookupError, TypeError, ValueError):
+            return found  # a set has no places; the whole of it is shown
     return found
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    try:
+        return cut(repr(value))
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "a number of very many digits"
 
 
 def _leaves(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

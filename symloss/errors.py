@@ -7,11 +7,20 @@ a non-zero status; the Python API raises it. Anything else that escapes is a bug
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+
+LONGEST = 2_500
+"""Most characters of a message. It names what was found, which may be as long as the file it stands in."""
 
 
 class SymlossError(Exception):
     """Base of all errors whose message is written for the user."""
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST - 600]} ... {message[-500:]}"
+        super().__init__(message)
 
 
 class ExpressionError(SymlossError):
@@ -56,10 +65,22 @@ class StoppedError(SymlossError):
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?"
-    return f"known are: {', '.join(names)}"
+        return f"did you mean '{close[0]}'?{strange_letters(name)}"
+    more = f" and {len(names) - MOST_KNOWN} more" if len(names) > MOST_KNOWN else ""
+    return f"known are: {', '.join(names[:MOST_KNOWN])}{more}{strange_letters(name)}"
+
+
+MOST_KNOWN = 100
+"""Most known names in a sentence: a table may have a hundred thousand columns."""
+
+
+def strange_letters(name: str) -> str:
+    """What the eye cannot tell in a name that should be ASCII, such as ' (it has U+0430 ...)', or ''."""
+    strange = list(dict.fromkeys(letter for letter in name if not " " <= letter <= "~"))
+    said = [f"U+{ord(own):04X} {unicodedata.name(own, 'without a name')}" for own in strange[:3]]
+    return f" (it has {', '.join(said)}{', ...' if len(strange) > 3 else ''})" if said else ""
 
 
 def pointed_at(text: str, line: int, column: int) -> str:

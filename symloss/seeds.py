@@ -11,14 +11,15 @@ from symloss.archive import RunFolder
 from symloss.errors import ExpressionError
 from symloss.expr import Expr, bound, guarded, inputs_of, parse_expression, print_expression
 from symloss.grammar import Grammar
+from symloss.reading.files import read_text
 from symloss.records import Kind, ranked
 from symloss.search.seeding import sown
 
 MOST = 50
 """Formulas that are taken from a run, the best ones."""
 
-MAX_BYTES = 2**22
-"""Largest file that is read."""
+MAX_BYTES = 2**20
+"""Largest file of formulas that is read; parsing takes seconds for as much."""
 
 
 def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
@@ -56,21 +57,11 @@ def texts_of(seeds: Iterable[Expr]) -> tuple[str, ...]:
     return tuple(print_expression(seed) for seed in seeds)
 
 
-def text_of(path: Path, what: str) -> str:
-    """The text of a file. Raises ExpressionError if it cannot be read."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ExpressionError(f"the {what} '{path}' is larger than {MAX_BYTES // 2**20} MiB")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ExpressionError(f"cannot read the {what} '{path}': {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ExpressionError(f"the {what} '{path}' is not a text in UTF-8") from None
-
-
 def _lines(path: Path) -> list[Expr]:
     found = []
-    for number, line in enumerate(text_of(path, "file of formulas").splitlines(), start=1):
+    for number, line in enumerate(
+        read_text(path, "the file of formulas", ExpressionError, MAX_BYTES).splitlines(), start=1
+    ):
         text = line.partition("#")[0].strip()
         if not text:
             continue

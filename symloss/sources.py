@@ -13,6 +13,7 @@ from symloss.errors import ExpressionError, RunError, SymlossError, did_you_mean
 from symloss.escaping import pasted
 from symloss.export.header import Header
 from symloss.expr import format_formula, parse_expression
+from symloss.expr.text import cut_short
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
         is_path = os.sep in text and not re.search(r"[()*+]|\s/", text)  # "p / 2" is no path
         if is_path or text.replace("-", "").replace("_", "").isalnum():
             raise ExpressionError(
-                f"'{text}' is no run folder, no exported file and no loss of the catalogue: "
+                f"'{cut_short(text, 100)}' is no run folder, no exported file and no loss of the catalogue: "
                 f"{did_you_mean(text, CATALOGUE)}"
             ) from None
         raise error from None

@@ -47,7 +47,7 @@ def teacher_of(source: str, kind: str | None = None, at: int | None = None) -> T
     if at is not None:
         raise ConfigError(f"--at chooses a moment of a learned loss, and '{source}' is none")
     wanted = None if kind is None else Kind(kind)
-    if is_spec(source) and not Path(source).is_file():
+    if is_spec(source) and not os.path.isfile(source):
         if wanted is None:
             raise ConfigError(f"a function needs its kind of task: --kind {', '.join(k.value for k in Kind)}")
         return user_teacher(source, wanted)

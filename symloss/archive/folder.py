@@ -34,6 +34,7 @@ from symloss.archive.files import (
     read_file,
     read_lines,
     replace_file,
+    truncate,
 )
 from symloss.archive.holding import LOCK
 from symloss.archive.learned import LearnedFolder
@@ -108,7 +109,7 @@ class PieceMemory:
 
     def __init__(self, path: Path, generation: int) -> None:
         self._path, self._generation = path, generation
-        lines = read_lines(path, PieceLine) if path.exists() else []
+        lines = read_lines(path, PieceLine) if os.path.exists(path) else []
         self._known = {line.key: line.value for line in lines if line.generation == generation}
 
     def known(self, key: str) -> Any:
@@ -154,10 +155,10 @@ class RunFolder:
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """An existing run folder. Raises RunError if `path` is none."""
-        if not path.is_dir():
-            what = "is a file" if path.exists() else "does not exist"
+        if not os.path.isdir(path):
+            what = "is a file" if os.path.exists(path) else "does not exist"
             raise RunError(f"'{path}' {what}; a run folder made by 'symloss search --out' was expected")
-        if not (path / "run.json").is_file():
+        if not os.path.isfile(path / "run.json"):
             raise RunError(f"'{path}' is not a run folder: it has no run.json; give the --out of a search")
         if LearnedFolder.is_one(path):
             raise RunError(
@@ -169,14 +170,14 @@ class RunFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if path.exists() and not path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
         try:
-            taken = path.is_dir() and not _is_unmade(path)
+            taken = os.path.isdir(path) and not _is_unmade(path)
         except OSError as error:
             raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
         if taken:
-            is_run = (path / "run.json").exists()
+            is_run = os.path.exists(path / "run.json")
             advice = f", or go on with it: symloss resume {pasted(path)}" if is_run else ""
             raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
 
@@ -254,7 +255,7 @@ class RunFolder:
         notes = []
         for name in ("events.jsonl", PIECES):
             path = self.path / name
-            if path.exists() and (count := cut_unfinished_line(path)):
+            if os.path.exists(path) and (count := cut_unfinished_line(path)):
                 notes.append(f"the last line of {path} was never ended; its {count} bytes are cut off")
         return notes
 
@@ -267,7 +268,7 @@ class RunFolder:
 
     def state(self) -> SavedState | None:
         """The last saved state; None for a run that did not finish its first generation."""
-        if not (self.path / "state.json").exists():
+        if not os.path.exists(self.path / "state.json"):
             return None
         return self._decode("state.json", self._read("state.json"), SavedState)
 
@@ -280,11 +281,8 @@ class RunFolder:
                 f"'{self.path}' has candidates of finished generations but no state.json, so it cannot be "
                 f"continued; what was found is still there: symloss show {pasted(self.path)}"
             )
-        try:
-            os.truncate(path, length)
-            os.truncate(self.path / "finalists.jsonl", 0)
-        except OSError as error:
-            raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
+        truncate(path, length)
+        truncate(self.path / "finalists.jsonl", 0)
 
     def write_table(self, candidates: Iterable[Candidate]) -> None:
         """Write `candidates.csv`: the scored candidates, best first."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from symloss.archive.files import NO_LINK
 from symloss.errors import RunError
 
 LOCK = ".held"
@@ -55,7 +56,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _locked(path: Path) -> int:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -72,7 +73,7 @@ else:
     def _locked(path: Path) -> int:
         """An open descriptor with a lock of this process, which forked workers do not inherit."""
         while True:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o644)
             try:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if _is_there(path, descriptor):

@@ -20,12 +20,14 @@ from typing import Any
 import msgspec
 
 from symloss.archive.files import (
+    MAX_STATE,
     append_lines,
     cut_unfinished_line,
     decode,
     read_file,
     read_lines,
     replace_file,
+    truncate,
 )
 from symloss.archive.holding import is_unmade
 from symloss.errors import RunError
@@ -128,8 +130,8 @@ class LearnedFolder:
     @classmethod
     def open(cls, path: Path) -> LearnedFolder:
         """An existing run folder. Raises RunError if `path` is none."""
-        if not path.is_dir():
-            what = "is a file" if path.exists() else "does not exist"
+        if not os.path.isdir(path):
+            what = "is a file" if os.path.exists(path) else "does not exist"
             raise RunError(f"'{path}' {what}; a run folder made by 'symloss train-loss --out' was expected")
         if not cls.is_one(path):
             raise RunError(
@@ -140,7 +142,7 @@ class LearnedFolder:
     @staticmethod
     def is_one(path: Path) -> bool:
         """Whether a folder was made by `train-loss`."""
-        return (path / "run.json").is_file() and (path / "snapshots.jsonl").is_file()
+        return os.path.isfile(path / "run.json") and os.path.isfile(path / "snapshots.jsonl")
 
     def record(self) -> LearnedRecord:
         """What was asked for, as in `run.json`."""
@@ -179,7 +181,7 @@ class LearnedFolder:
     def state(self) -> bytes | None:
         """The state that was saved last; None if there is none yet."""
         path = self.path / "state.pt"
-        return read_file(path) if path.exists() else None
+        return read_file(path, MAX_STATE) if os.path.exists(path) else None
 
     def cut_back(self, length: int) -> None:
         """Drop the snapshots after the first `length` bytes, and an event that was never ended.
@@ -189,8 +191,5 @@ class LearnedFolder:
         path = self.path / "snapshots.jsonl"
         if path.stat().st_size < length:
             raise RunError(f"'{path}' is shorter than its state.pt says; the run cannot be continued")
-        try:
-            os.truncate(path, length)
-        except OSError as error:
-            raise RunError(f"cannot write into '{self.path}': {error.strerror or error}") from error
+        truncate(path, length)
         cut_unfinished_line(self.path / "events.jsonl")

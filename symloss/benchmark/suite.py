@@ -31,13 +31,17 @@ from symloss.config import SearchConfig, Settings, Table, TaskSettings, checked,
 from symloss.errors import ConfigError, did_you_mean
 from symloss.evaluation.settings import Budget
 from symloss.learning.settings import LearnConfig
+from symloss.reading.files import once, read_text
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
 Seeds = Annotated[tuple[Annotated[int, Meta(ge=0, lt=2**31)], ...], Meta(min_length=1)]
 Names = tuple[str, ...]
 
-LARGEST = 1_000_000
-"""Bytes that a suite may have."""
+MAX_BYTES = 100_000
+"""Largest suite that is read; reading YAML takes a second for as much."""
+
+MAX_DEPTH = 20
+"""Deepest nesting of a suite."""
 
 
 class TransferTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -195,12 +199,10 @@ def _placed(place: str, settings: Mapping[str, Any], kind: type[Table]) -> Table
 
 def _from_yaml(path: Path) -> Settings:
     """What a YAML file says; nothing in it is executed, and nothing may stand for something else in it."""
-    text = _text(path)
+    text = read_text(path, "the suite", ConfigError, MAX_BYTES)
     try:
-        # An alias may stand for aliases, and these for more: a page can so mean more than any memory holds.
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ConfigError(f"{path}: aliases (*name) are not read here; write the settings out")
-        found = yaml.safe_load(text)
+        _check_tokens(path, text)
+        found = _Once(text).get_single_data()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -213,16 +215,35 @@ def _from_yaml(path: Path) -> Settings:
     return found
 
 
-def _text(path: Path) -> str:
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise ConfigError(f"{path} has {size} bytes, more than the {LARGEST} that a suite may have")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the suite '{path}': {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"cannot read the suite '{path}': it is not text in UTF-8") from None
+def _check_tokens(path: Path, text: str) -> None:
+    """Raise ConfigError for aliases and for deep nesting, before anything is made of them.
+
+    An alias may stand for aliases, and these for more: a page can so mean more than any memory holds.
+    """
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken):
+            raise ConfigError(f"{path}: aliases (*name) are not read here; write the settings out")
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{path}: settings are nested more than {MAX_DEPTH} deep; no suite needs that")
+
+
+_OPENING = (
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+)
+_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+
+
+class _Once(yaml.SafeLoader):
+    """Plain data, in which no name is given twice: the last one would win, unseen."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        once([(str(key.value), None) for key, _ in node.value])
+        return super().construct_mapping(node, deep)
 
 
 def chosen_cases(plan: Plan, names: Sequence[str]) -> Plan:

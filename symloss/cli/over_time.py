@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def distil_over_time(
         raise ConfigError(f"--over-time follows a learned loss through its training, and '{source}' is none")
     if out is not None and out.suffix != ".py":
         raise ConfigError(f"with --over-time, --out is the .py file to write, found '{out}'")
-    if out is not None and out.exists():
+    if out is not None and os.path.exists(out):
         raise ConfigError(f"{out} exists already and is left as it is; choose another name")
     path = Path(source)
     moments = moments_of(path, of)

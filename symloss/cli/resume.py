@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _other_than_a_search(run: Path, force: bool) -> Callable[[], None] | None:
         from symloss.learning.run import resume
 
         return lambda: report(lambda say, tick, stop: resume(run, say, tick, stop, force), run)
-    if (run / "evaluation.json").is_file():
+    if os.path.isfile(run / "evaluation.json"):
         if force:  # what it compares must have been computed alike
             raise ConfigError("an evaluation cannot be forced to go on; what has changed needs a new --out")
         from symloss.cli.evaluate import evaluate_and_report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
         with polite_interrupts(watcher.note) as stop, watcher:
             outcome = run(watcher, stop)
     except KeyboardInterrupt:
-        kept = (folder / "run.json").exists()
+        kept = os.path.exists(folder / "run.json")
         echo(
             f"stopped at once; what was finished is kept. Go on with: symloss resume {pasted(folder)}"
             if kept

@@ -19,6 +19,7 @@ from symloss.errors import ExpressionError, did_you_mean, pointed_at
 from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, Expr, call, fold
 from symloss.expr.quick import negated
 from symloss.expr.text import cut_short, describe_unexpected, end_of
+from symloss.reading.files import read_text
 
 if TYPE_CHECKING:
     import lark
@@ -38,8 +39,8 @@ RULES = r"""
 MAX_EQUATION = 20_000
 """Longest equation that is read, in characters."""
 
-MAX_BYTES = 2**24
-"""Largest hall of fame that is read."""
+MAX_BYTES = 2**18
+"""Largest hall of fame that is read; PySR writes a few kilobytes, and parsing takes seconds for as much."""
 
 MAX_POWER = 9
 """Whole exponents up to here are written as products."""
@@ -182,14 +183,7 @@ def print_equation(expr: Expr) -> str:
 
 def read_hall_of_fame(path: Path) -> list[Equation]:
     """The rows of a hall of fame. Raises ExpressionError, naming the line, if it is none."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ExpressionError(f"'{path}' is larger than any hall of fame ({MAX_BYTES // 2**20} MiB)")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ExpressionError(f"cannot read the hall of fame '{path}': {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise ExpressionError(f"the hall of fame '{path}' is not a text in UTF-8") from None
+    text = read_text(path, "the hall of fame", ExpressionError, MAX_BYTES)
     return parse_hall_of_fame(text, str(path))
 
 

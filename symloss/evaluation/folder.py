@@ -10,6 +10,7 @@ A line is there or not there, whatever ends the process; what is there is not tr
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -138,7 +139,7 @@ class EvaluationFolder:
         """What `measure` finds for a task; it is asked once and its answer kept."""
         path = None if self.path is None else self.path / TIMING
         known: dict[int, dict[str, float]] = {}
-        if path is not None and path.exists():
+        if path is not None and os.path.exists(path):
             known = decode(str(path), read_file(path), dict[int, dict[str, float]])
         if number not in known:
             known[number] = measure()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import io
 import re
+import tokenize
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +15,7 @@ import msgspec
 
 from symloss.errors import ExportError, ExpressionError
 from symloss.expr import constants_of, parse_expression, with_constants
+from symloss.reading.files import json_value, read_bytes, read_text
 from symloss.records import Kind, SymbolicLoss
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ def read_export(path: Path) -> ExportedFile:
     """
     if path.suffix == ".onnx":
         return _from_onnx(path)
-    text = _text_of(path)
+    text = read_text(path, "", ExportError, MAX_BYTES)
     if path.suffix == ".json":
         return _from_json(path, text)
     if path.suffix != ".py":
@@ -55,35 +59,40 @@ def read_export(path: Path) -> ExportedFile:
     return _from_python(path, text)
 
 
-def _text_of(path: Path) -> str:
-    try:
-        return _bytes_of(path).decode("utf-8")
-    except UnicodeDecodeError:
-        raise ExportError(f"{path} is not a text file in UTF-8") from None
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ExportError(f"{path} is larger than any exported file ({MAX_BYTES // 2**20} MiB)")
-        return path.read_bytes()
-    except OSError as error:
-        raise ExportError(f"cannot read {path}: {error.strerror}") from None
-
-
 # --- Python ---------------------------------------------------------------------------------------
 
 
 def _from_python(path: Path, text: str) -> ExportedFile:
-    try:
-        docstring = ast.get_docstring(ast.parse(text)) or ""
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ExportError(f"{path} is not a Python file") from None
+    docstring = docstring_of(text)
     facts = facts_of(docstring)
     name = docstring.partition(":")[0]
     return ExportedFile(
         path, text, facts.get("format", ""), _stated(path, facts), name, facts.get("learnable") == "yes"
     )
+
+
+def docstring_of(text: str) -> str:
+    """The docstring of a Python file; '' if it has none. What stands behind it is not looked at.
+
+    By its tokens, since a parser of Python can be made to exhaust the stack, which ends the process.
+    """
+    found = ""
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type in (tokenize.COMMENT, tokenize.NL):
+                continue
+            if found:
+                return inspect.cleandoc(found) if token.type in _ENDS else ""
+            value = ast.literal_eval(token.string) if token.type == tokenize.STRING else None
+            if not isinstance(value, str):
+                return ""
+            found = value
+    except (SyntaxError, ValueError, tokenize.TokenError):  # no Python, or not what we write
+        pass
+    return ""
+
+
+_ENDS = (tokenize.NEWLINE, tokenize.ENDMARKER)
 
 
 def facts_of(docstring: str) -> dict[str, str]:
@@ -130,7 +139,8 @@ class LossFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 def _from_json(path: Path, text: str) -> ExportedFile:
     try:
         stated = msgspec.json.decode(text, type=LossFile)
-    except (msgspec.DecodeError, RecursionError) as error:
+        json_value(text)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise ExportError(
             f"{path} is not a loss written by 'symloss export --format json': {error}"
         ) from None
@@ -152,7 +162,7 @@ def _from_onnx(path: Path) -> ExportedFile:
         import onnx
     except ImportError:
         raise ExportError(f"reading {path} needs onnx, which is not installed; pip install onnx") from None
-    content = _bytes_of(path)
+    content = read_bytes(path, "", MAX_BYTES, ExportError)
     try:
         model = onnx.load_model_from_string(content)
         stated = {entry.key: entry.value for entry in model.metadata_props}.get("symloss", "")
@@ -205,12 +215,12 @@ def constants_in(path: Path) -> list[float]:
     """
     import torch
 
+    from symloss.reading.tensors import tensors_in
+
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ExportError(f"cannot read {path}: {error.strerror}") from None
-    except Exception:  # torch raises many kinds for files that are something else
-        raise ExportError(f"{path} is not a file of tensors saved by torch.save") from None
+        state = tensors_in(read_bytes(path, "", MAX_BYTES, ExportError))
+    except ValueError as error:
+        raise ExportError(f"{path} is not a file of tensors saved by torch.save: {error}") from None
     constants = state.get("constants") if isinstance(state, dict) else None
     if not isinstance(constants, torch.Tensor) or constants.dim() != 1:
         raise ExportError(

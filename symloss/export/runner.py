@@ -138,14 +138,19 @@ class BlockSymloss:
             raise ImportError("exported code must not import symloss")
 
 
+MAX_FILE = 2**30
+"""Largest file that exported code may write, in bytes."""
+
+
 def limit_memory(num_bytes: int) -> None:
-    """Let this process take at most `num_bytes` of memory, where the system knows such limits."""
+    """Let this process take at most `num_bytes` of memory and no long files, where the system has limits."""
     try:
         import resource
     except ImportError:  # Windows
         return
     try:
         resource.setrlimit(resource.RLIMIT_DATA, (num_bytes, num_bytes))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE, MAX_FILE))
     except (ValueError, OSError):  # a stricter limit is set already, or the system has none
         return
 

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -24,8 +25,10 @@ from symloss.errors import ExportError
 from symloss.export import expected, runner
 from symloss.export.expected import TOLERANCES
 from symloss.export.grid import Batch, batches
-from symloss.export.read import read_export
+from symloss.export.read import MAX_BYTES, read_export
 from symloss.export.targets import Target, target_named
+from symloss.reading.arrays import read_arrays
+from symloss.reading.files import read_bytes
 from symloss.records import Kind, SymbolicLoss
 from symloss.workers import one_thread
 
@@ -190,7 +193,8 @@ class Job:
 def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[dict[str, Any]]:
     """The results of each text, run in a process of its own, away from symloss."""
     names = "/".join(dict.fromkeys(job.target for job in jobs))
-    with tempfile.TemporaryDirectory(prefix="symloss-verify-") as top:
+    with ExitStack() as stack:
+        top = stack.enter_context(tempfile.TemporaryDirectory(prefix="symloss-verify-"))
         for i, job in enumerate(jobs):
             (folder := Path(top) / str(i)).mkdir()
             (folder / "exported.txt").write_text(job.text, encoding="utf-8")
@@ -201,13 +205,15 @@ def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[d
         targets = [target_named("numpy"), *(target_named(job.target) for job in jobs)]
         libraries = [_folder_of(target) for target in targets]
         command = [sys.executable, "-I", runner.__file__, str(len(jobs)), str(memory_limit)]
+        said = stack.enter_context((Path(top) / "stderr").open("w+b"))
         try:
             done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
                 [*command, *dict.fromkeys(libraries)],
                 cwd=top,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.DEVNULL,
+                stderr=said,  # a file, whose size the process has limited; a pipe would fill our memory
                 timeout=time_limit,
                 check=False,
             )
@@ -217,18 +223,27 @@ def execute(jobs: Sequence[Job], time_limit: float, memory_limit: int) -> list[d
             ) from None
         found = [Path(top) / str(i) / "results.npz" for i in range(len(jobs))]
         if done.returncode != 0 or not all(path.exists() for path in found):
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            reason = lines[-1] if lines else f"exit status {done.returncode}"
+            reason = _last_line(said) or f"exit status {done.returncode}"
             raise ExportError(f"the exported {names} code cannot be run by itself: {reason}")
         return [_result(path.parent) for path in found]
 
 
+def _last_line(said: IO[bytes]) -> str:
+    """The end of what a process said."""
+    said.seek(max(0, said.seek(0, os.SEEK_END) - 10_000))
+    lines = said.read().decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
 def _result(folder: Path) -> dict[str, Any]:
     """The arrays that were written, and the model if one was made."""
-    with np.load(folder / "results.npz", allow_pickle=False) as arrays:
-        found = dict(arrays)
+    found: dict[str, Any] = dict(
+        read_arrays(folder / "results.npz", ExportError, "the exported code has written something else")
+    )
     model = folder / "model.onnx"
-    return {**found, "model": model.read_bytes()} if model.exists() else found
+    if not model.exists():
+        return found
+    return {**found, "model": read_bytes(model, "", MAX_BYTES, ExportError)}
 
 
 def _folder_of(target: Target) -> str:
@@ -307,8 +322,8 @@ def _difference(right: Any, found: Any, size: Any) -> tuple[float, float, str]:
 
     Where the right number is not finite, the found one must not be either.
     """
-    if found is None or found.shape != right.shape:
-        shape = "nothing" if found is None else f"shape {found.shape}"
+    if found is None or found.shape != right.shape or found.dtype.kind not in "biuf":
+        shape = "nothing" if found is None else f"{found.dtype} of shape {found.shape}"
         return math.inf, math.inf, f"has {shape} instead of shape {right.shape}"
     right, found = np.atleast_1d(right).astype(float), np.atleast_1d(found).astype(float)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

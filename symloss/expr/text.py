@@ -12,7 +12,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from symloss.errors import ExpressionError, did_you_mean, pointed_at
+from symloss.errors import ExpressionError, did_you_mean, pointed_at, strange_letters
 from symloss.expr.expression import Call, Constant, Expr, Variable, render
 from symloss.expr.operators import INPUTS, OPERATORS
 from symloss.expr.quick import negated, quickly_read
@@ -95,7 +95,8 @@ def describe_unexpected(error: lark.exceptions.UnexpectedInput, parser: lark.Lar
     found, hint = "the text ends too early", ""
     expected: set[str] = set()
     if isinstance(error, lark.exceptions.UnexpectedCharacters):
-        found, hint = f"unexpected character {error.char!r}", _HINTS.get(error.char, "")
+        found = f"unexpected character {error.char!a}{strange_letters(error.char)}"
+        hint = _HINTS.get(error.char, "")
         expected = set(error.allowed or ())
     elif isinstance(error, lark.exceptions.UnexpectedToken):
         expected = set(error.accepts or ())

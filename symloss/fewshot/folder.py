@@ -9,7 +9,7 @@ tensorboard/   the same for TensorBoard, where that is installed
 from __future__ import annotations
 
 import io
-import pickle
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,18 +19,17 @@ import msgspec
 import torch
 
 from symloss import __version__
-from symloss.archive.files import decode, read_file, replace_file
+from symloss.archive.files import MAX_STATE, decode, read_file, replace_file
 from symloss.archive.holding import is_unmade, make_folder
 from symloss.errors import RunError
 from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
 from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
+from symloss.reading.files import reason_of
+from symloss.reading.tensors import tensors_in
 
 PROGRAM = "fewshot"
-
-ZIPPED = b"PK"
-"""How an archive of tensors begins."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,11 +71,11 @@ class State(msgspec.Struct, kw_only=True):
 
 def is_fewshot(path: Path) -> bool:
     """Whether a folder is one of these."""
-    if not (path / "run.json").is_file():
+    if not os.path.isfile(path / "run.json"):
         return False
     try:
-        found = msgspec.json.decode((path / "run.json").read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        found = decode("run.json", read_file(path / "run.json"), Any)
+    except RunError:
         return False
     return isinstance(found, dict) and found.get("program") == PROGRAM
 
@@ -103,8 +102,8 @@ def check_new(path: Path) -> None:
 
 def read_record(path: Path) -> Record:
     """What was asked for. Raises RunError if the folder is none of these, or damaged."""
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "does not exist"
+    if not os.path.isdir(path):
+        what = "is a file" if os.path.exists(path) else "does not exist"
         raise RunError(f"'{path}' {what}; the folder of 'symloss fewshot train --out' was expected")
     if not is_fewshot(path):
         raise RunError(
@@ -146,25 +145,13 @@ def write_history(path: Path, state: State) -> None:
 def read_state(path: Path, device: torch.device | str = "cpu") -> State:
     """The state; an empty one if nothing was saved yet. Raises RunError if it is damaged."""
     file = path / "state.pt"
-    if not file.exists():
+    if not os.path.exists(file):
         return State(stages={})
-    data = read_file(file)
-    if data[:2] != ZIPPED:  # torch's older format is a pickle from its first byte on
-        raise RunError(f"'{file}' is damaged: it is not an archive of tensors")
     try:
-        found: Any = torch.load(io.BytesIO(data), weights_only=True, map_location=device)
+        found = tensors_in(read_file(file, MAX_STATE), device)
         return State(stages={name: Saved(**_fields(saved)) for name, saved in found["stages"].items()})
-    except (
-        RuntimeError,
-        EOFError,
-        pickle.UnpicklingError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise RunError(f"'{file}' is damaged: {first}") from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunError(f"'{file}' is damaged: {reason_of(error)}") from None
 
 
 def _fields(saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from msgspec import Meta, Struct
 from symloss.config import checked, merged
 from symloss.errors import ConfigError, did_you_mean
 
-Count = Annotated[int, Meta(ge=1)]
-Whole = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1, lt=2**31)]
+Whole = Annotated[int, Meta(ge=0, lt=2**31)]
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from symloss.errors import GrammarError, did_you_mean
+from symloss.expr.text import cut_short
 from symloss.grammar.model import Grammar
 from symloss.grammar.reader import read_grammar
 
@@ -35,6 +36,7 @@ def load_grammar(name_or_path: str | Path) -> Grammar:
     path = Path(name_or_path)
     if not os.path.exists(path) and path.suffix != SUFFIX and len(path.parts) == 1:
         raise GrammarError(
-            f"no grammar '{text}', and no file of that name: {did_you_mean(text, shipped_grammars())}"
+            f"no grammar '{cut_short(text, 100)}', and no file of that name: "
+            f"{did_you_mean(text, shipped_grammars())}"
         )
     return read_grammar(path)

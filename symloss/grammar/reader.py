@@ -37,6 +37,7 @@ from symloss.grammar.template import (
     build_template,
     place_of,
 )
+from symloss.reading.files import read_text
 
 if TYPE_CHECKING:
     import lark
@@ -87,20 +88,7 @@ def _parser() -> lark.Lark:
 
 def read_grammar(path: Path) -> Grammar:
     """The grammar of a file. Raises GrammarError `FILE:LINE:COLUMN: reason` with the line and a caret."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)  # never more, whatever size the file claims to have
-        text = data[:MAX_BYTES].decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        if len(data) <= MAX_BYTES or error.start < MAX_BYTES - 4:
-            raise GrammarError(f"{path}: not a text file in UTF-8") from None
-        text = ""
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise GrammarError(f"cannot read the grammar '{path}': {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise GrammarError(f"{path}: a grammar file may have at most {MAX_BYTES} bytes")
-    return parse_grammar(text.replace("\r\n", "\n").replace("\r", "\n"), str(path))
+    return parse_grammar(read_text(path, "the grammar", GrammarError, MAX_BYTES), str(path))
 
 
 def parse_grammar(text: str, source: str = "grammar") -> Grammar:

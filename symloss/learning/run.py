@@ -34,6 +34,7 @@ from symloss.meta.plan import plan_for
 from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
+from symloss.reading.tensors import tensors_in
 from symloss.report.learned import elementwise, moment
 from symloss.report.tensorboard import log_scalars
 from symloss.tasks import Task
@@ -199,7 +200,7 @@ class LearningRun:
         """Go on from a saved state. Raises RunError if it is none of this run."""
         assert self.folder is not None
         try:
-            state = torch.load(io.BytesIO(data), weights_only=True, map_location=self.task.train.x.device)
+            state = tensors_in(data, self.task.train.x.device)
             self.tuner.restore(state["tuner"])
             if state["heat"] is not None:
                 network = self.config.loss_network

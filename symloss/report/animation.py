@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ def check(file: Path, overwrite: bool = False) -> None:
     if file.suffix.lower() != ".gif":
         check_file(file, overwrite)
         return
-    if file.exists() and not overwrite:
+    if os.path.exists(file) and not overwrite:
         raise ReportError(
             f"'{file}' exists already and is left as it is; choose another name or overwrite it"
         )
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise ReportError(f"the folder '{file.parent}' does not exist")
 
 

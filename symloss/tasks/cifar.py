@@ -7,6 +7,7 @@ A file is a row of records: one byte of label (CIFAR-100: one of the superclass,
 from __future__ import annotations
 
 import functools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from symloss.tasks.folders import folders, located
 
 PIXELS = 3 * 32 * 32
 
-MAX_BYTES = 2**30
+MAX_BYTES = 2**28
 """Largest file that is read; those published have 30 to 154 million bytes."""
 
 
@@ -81,7 +82,7 @@ def find_cifar(name: str, folder: Path) -> Path | None:
     version = VERSIONS[name]
     files = (*version.train, *version.test)
     places = (folder, folder / version.inner)
-    return next((place for place in places if all((place / file).is_file() for file in files)), None)
+    return next((place for place in places if all(os.path.isfile(place / file) for file in files)), None)
 
 
 def _refusal(name: str, data_dir: str | Path | None) -> str:
@@ -89,7 +90,7 @@ def _refusal(name: str, data_dir: str | Path | None) -> str:
     inner, file = VERSIONS[name].pickled
     for folder in folders(name, data_dir):
         for place in (folder, folder / inner):
-            if (place / file).is_file():
+            if os.path.isfile(place / file):
                 return (
                     f"; {place} has the version for Python, which is pickled and not read since that could "
                     f"execute anything: get the binary version ({VERSIONS[name].inner})"

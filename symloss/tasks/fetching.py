@@ -72,7 +72,7 @@ def found(name: str, data_dir: str | Path | None = None) -> Path | None:
 def find_table(name: str, folder: Path) -> Path | None:
     """The file of a published table, if the folder has it."""
     path = folder / f"{name}.npz"
-    return path if path.is_file() else None
+    return path if os.path.isfile(path) else None
 
 
 def _torchvision() -> Any:

@@ -8,23 +8,24 @@ from pathlib import Path
 from typing import TypeVar
 
 from symloss.errors import TaskError
+from symloss.reading.files import expanded
 
 Found = TypeVar("Found")
 
 
 def folders(name: str, data_dir: str | Path | None = None) -> list[Path]:
     """Folders that may have the data set `name`, the first one first."""
-    given = Path(data_dir).expanduser() if data_dir is not None else None
+    given = expanded(data_dir, TaskError) if data_dir is not None else None
     found = [given, given / name] if given else []
     if os.environ.get("SYMLOSS_DATA"):
-        found.append(Path(os.environ["SYMLOSS_DATA"]).expanduser() / name)
+        found.append(expanded(os.environ["SYMLOSS_DATA"], TaskError) / name)
     return [*found, Path("~/.cache/symloss").expanduser() / name, Path("/usr/share/datasets") / name]
 
 
 def store(name: str, data_dir: str | Path | None = None) -> Path:
     """The folder in which a fetched data set is put, where a search with this `data_dir` finds it."""
     if data_dir is not None:
-        return Path(data_dir).expanduser() / name
+        return expanded(data_dir, TaskError) / name
     return folders(name)[0]
 
 

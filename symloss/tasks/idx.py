@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import gzip
 import math
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -64,7 +65,7 @@ def find_idx(name: str, folder: Path) -> list[Path] | None:
 
 def _existing(folder: Path, file: str) -> Path | None:
     candidates = (folder / file, folder / f"{file}.gz")
-    return next((path for path in candidates if path.is_file()), None)
+    return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def read_idx(path: Path, dimensions: int) -> Bytes:

@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -18,6 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from symloss.errors import SymlossError, TaskError, did_you_mean
+from symloss.reading.files import expanded
 
 FORMS = "path/to/file.py:function or package.module:function"
 
@@ -76,19 +78,19 @@ def source_digest(spec: str) -> str:
     What that file imports is not part of it.
     """
     source = spec.rpartition(":")[0]
-    path = Path(source).expanduser()
-    if not path.is_file():
+    path = expanded(source, TaskError)
+    if not os.path.isfile(path):
         try:
             found = importlib.util.find_spec(source)
         except (ImportError, ValueError):
             return ""
         path = Path(found.origin) if found is not None and found.origin else path
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if os.path.isfile(path) else ""
 
 
 def _module_in_file(source: str, label: str) -> ModuleType:
-    path = Path(source).expanduser().resolve()
-    if not path.is_file():
+    path = expanded(source, TaskError).resolve()
+    if not os.path.isfile(path):
         raise TaskError(f"{label}: there is no file {path}; write {FORMS}")
     try:
         return _run_file(path, path.stat().st_mtime_ns)

@@ -7,21 +7,40 @@ empty where it is missing.
 from __future__ import annotations
 
 import csv
-import zipfile
-import zlib
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError
+from symloss.reading.arrays import read_arrays
+from symloss.reading.files import check_ordinary, reason_of, shown_size
 
 Columns = dict[str, NDArray[Any]]
 
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands in a CSV file, in any case, where a number is missing."""
+
+MAX_BYTES = 2**34
+"""Largest table that is read. It takes several times as much memory."""
+
+MAX_LINE = 2**24
+"""Longest line of a CSV file, in characters."""
+
+MAX_COLUMNS = 100_000
+"""Most columns; a chip for genes has half as many."""
+
+MAX_LETTERS = 2**27
+"""Longest text of a column times its rows: half a gigabyte as an array."""
+
+ROOM = 2**30
+"""Bytes that the values of any Parquet file may take, in which equal ones take almost nothing."""
+
+RATIO = 200
+"""How many times larger than their file they may be beyond that."""
 
 
 def read_table(path: Path) -> Columns:
@@ -32,10 +51,11 @@ def read_table(path: Path) -> Columns:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise TaskError(f"{path} is no table that can be read: its name should end in {', '.join(_READERS)}")
+    check_ordinary(path, "the table", MAX_BYTES, TaskError)
     try:
         columns = reader(path)
     except OSError as error:
-        raise TaskError(f"cannot read {path}: {error.strerror or error}") from error
+        raise TaskError(f"cannot read {path}: {reason_of(error)}") from error
     _check(path, columns)
     return columns
 
@@ -62,7 +82,7 @@ def _read_csv(path: Path) -> Columns:
     rows = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(_lines(path, file), strict=True)
             names = next(reader, [])
             for row in reader:
                 if len(row) != len(names) and row:
@@ -79,20 +99,50 @@ def _read_csv(path: Path) -> Columns:
     except UnicodeDecodeError as error:
         raise TaskError(f"{path} is not text in UTF-8: {error.reason}; save it in that encoding") from None
     _check_names(path, names)
-    return {name: _parsed([row[i].strip() for row in rows]) for i, name in enumerate(names)}
+    return {name: _parsed(path, name, [row[i].strip() for row in rows]) for i, name in enumerate(names)}
+
+
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """The lines of a text. Raises TaskError for what no table has; a file may be one line without an end."""
+    for number in itertools.count(1):
+        line = file.readline(MAX_LINE + 1)
+        if not line:
+            return
+        if len(line) > MAX_LINE or "\0" in line:
+            found = "a NUL" if "\0" in line else f"more than {MAX_LINE} characters"
+            raise TaskError(f"{path}, line {number}: found {found}; expected text separated by commas")
+        yield line
 
 
 def _check_names(path: Path, names: list[str]) -> None:
+    if len(names) > MAX_COLUMNS:
+        raise TaskError(f"{path} has {len(names)} columns, at most {MAX_COLUMNS} are read")
+    known = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise TaskError(f"{path}: column {number} has no name; the first line should name every column")
-        if name in names[: number - 1]:
+        if name in known:
             raise TaskError(f"{path}: two columns are called '{name}'; rename one")
+        known.add(name)
 
 
-def _parsed(values: list[str]) -> NDArray[Any]:
+def _texts(path: Path, name: str, values: list[str]) -> NDArray[Any]:
+    """Texts as an array, in which each takes as much memory as the longest."""
+    _check_letters(path, name, max(map(len, values), default=0), len(values))
+    return np.array(values, dtype=str)
+
+
+def _check_letters(path: Path, name: str, longest: int, rows: int) -> None:
+    if longest * rows > MAX_LETTERS:
+        raise TaskError(
+            f"{path}: column '{name}' has a text of {longest} characters in {rows} rows, too long for "
+            "categories; take the column out of the file"
+        )
+
+
+def _parsed(path: Path, name: str, values: list[str]) -> NDArray[Any]:
     """Texts as numbers, if all are numbers or missing."""
-    texts = np.array(values)
+    texts = _texts(path, name, values)
     missing = np.isin(np.char.lower(texts), NO_NUMBER) if len(texts) else np.zeros(0, bool)
     if missing.all():
         return np.full(len(texts), np.nan) if len(texts) else texts
@@ -109,24 +159,12 @@ def _parsed(values: list[str]) -> NDArray[Any]:
         return numbers
 
 
-_DAMAGE = (ValueError, EOFError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error)
-"""What NumPy raises for a file that is no archive of arrays, or one of Python objects."""
-
-
 def _read_npz(path: Path) -> Columns:
     """Arrays (n,) are columns; the columns of an array x (n, k) are called x[0], x[1], ..."""
+    expected = "expected arrays of numbers or text as numpy.savez writes them"
     columns: Columns = {}
-    try:
-        with path.open("rb") as file:
-            arrays = np.load(file, allow_pickle=False)
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array")
-            for name in arrays.files:
-                columns |= _columns(path, name, arrays[name])
-    except _DAMAGE as error:
-        raise TaskError(
-            f"{path} cannot be read: {error}; expected arrays of numbers or text as numpy.savez writes them"
-        ) from error
+    for name, array in read_arrays(path, TaskError, expected).items():
+        columns |= _columns(path, name, array)
     return columns
 
 
@@ -135,6 +173,10 @@ def _columns(path: Path, name: str, array: NDArray[Any]) -> Columns:
         raise TaskError(
             f"{path}: array '{name}' is {array.dtype} of shape {array.shape}, expected columns (n,) "
             "or (n, k) of numbers or text"
+        )
+    if array.ndim == 2 and array.shape[1] > MAX_COLUMNS:
+        raise TaskError(
+            f"{path}: array '{name}' has {array.shape[1]} columns, at most {MAX_COLUMNS} are read"
         )
     plain = array
     if array.dtype.kind != "U":
@@ -147,18 +189,38 @@ def _columns(path: Path, name: str, array: NDArray[Any]) -> Columns:
 def _read_parquet(path: Path) -> Columns:
     try:
         import pyarrow
-        from pyarrow import parquet
+        from pyarrow import parquet, types
     except ImportError:
         raise TaskError(
             f"{path}: Parquet files are read by pyarrow, which is not installed; "
             "pip install 'symloss[tables]'"
         ) from None
     try:
-        table = parquet.read_table(path)
-    except pyarrow.ArrowException as error:
-        raise TaskError(f"{path} cannot be read: {error}; is it a Parquet file?") from error
+        with path.open("rb") as opened:  # a file, and no folder of files
+            schema = parquet.read_schema(opened)
+            texts = [field.name for field in schema if types.is_string(field.type)]
+            # Each different text once: a long one may stand in a million rows.
+            file = parquet.ParquetFile(opened, read_dictionary=texts)
+            _check_size(path, file.metadata)
+            table = file.read(use_threads=False)
+    except (pyarrow.ArrowException, OSError, ValueError, MemoryError) as error:
+        raise TaskError(f"{path} cannot be read: {reason_of(error)}; is it a Parquet file?") from error
     _check_names(path, list(table.column_names))
     return {name: _from_arrow(path, name, table.column(name)) for name in table.column_names}
+
+
+def _check_size(path: Path, metadata: Any) -> None:
+    groups = range(metadata.num_row_groups)
+    unpacked = max(
+        8 * metadata.num_rows * metadata.num_columns,
+        sum(metadata.row_group(number).total_byte_size for number in groups),
+    )
+    size = path.stat().st_size
+    if unpacked > max(ROOM, RATIO * size) or metadata.num_columns > MAX_COLUMNS:
+        raise TaskError(
+            f"{path} has {shown_size(size)} and announces {shown_size(unpacked)}, {metadata.num_rows} rows "
+            f"of {metadata.num_columns} columns, which is too much to be read; take a part of it"
+        )
 
 
 def _from_arrow(path: Path, name: str, column: Any) -> NDArray[Any]:
@@ -167,15 +229,29 @@ def _from_arrow(path: Path, name: str, column: Any) -> NDArray[Any]:
     kind = column.type
     if types.is_dictionary(kind):
         kind = kind.value_type
+        if types.is_string(kind) or types.is_large_string(kind):
+            return _from_codes(path, name, column)
         column = column.cast(kind)
     if types.is_string(kind) or types.is_large_string(kind):
-        return np.array(["" if text is None else text for text in column.to_pylist()])
+        return _texts(path, name, ["" if text is None else text for text in column.to_pylist()])
     if types.is_boolean(kind) or types.is_integer(kind):
         if column.null_count == 0:
             return np.asarray(column.cast("int64").to_numpy(), np.int64)
     elif not (types.is_floating(kind) or types.is_decimal(kind)):
         raise TaskError(f"{path}: column '{name}' holds {kind}, expected numbers or text; convert or drop it")
     return np.asarray(compute.fill_null(column.cast("float64"), float("nan")).to_numpy(), np.float64)
+
+
+def _from_codes(path: Path, name: str, column: Any) -> NDArray[Any]:
+    """Texts of which the different ones stand in a dictionary."""
+    whole = column.unify_dictionaries().combine_chunks()
+    if hasattr(whole, "chunks"):  # what older versions make of it
+        whole = whole.chunk(0)
+    known = [text or "" for text in whole.dictionary.to_pylist()]
+    longest = max(map(len, known), default=0)
+    _check_letters(path, name, longest, len(column))
+    codes = np.asarray(whole.indices.fill_null(len(known)).to_numpy(zero_copy_only=False), np.int64)
+    return np.array([*known, ""], dtype=str)[codes]
 
 
 _READERS: dict[str, Callable[[Path], Columns]] = {

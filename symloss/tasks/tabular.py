@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symloss.errors import TaskError, did_you_mean
+from symloss.reading.files import expanded
 from symloss.records import Kind
 from symloss.tasks.dataset import Dataset
 from symloss.tasks.encoding import encoder, kinds, structured
@@ -38,9 +40,9 @@ def user_table(text: str, data_dir: str | Path | None = None) -> Dataset:
 
 
 def _existing(path: Path, data_dir: str | Path | None) -> Path:
-    path = path.expanduser()
-    tried = [*([Path(data_dir).expanduser() / path] if data_dir is not None else []), path]
-    found = next((place for place in tried if place.is_file()), None)
+    path = expanded(path, TaskError)
+    tried = [*([expanded(data_dir, TaskError) / path] if data_dir is not None else []), path]
+    found = next((place for place in tried if os.path.isfile(place)), None)
     if found is None:
         raise TaskError(f"there is no table {' or '.join(str(place.absolute()) for place in tried)}")
     return found.absolute()

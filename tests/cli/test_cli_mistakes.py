@@ -1,11 +1,14 @@
 """Every likely mistake gets one clear sentence and a non-zero exit status, and changes no file."""
 
+import io
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from cli_helpers import contents, process, symloss
 from mistakes import FILES, MISTAKES
+
+from symloss.archive import files as archive_files
 
 
 @pytest.fixture
@@ -139,10 +142,14 @@ def unfinish(run):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_disk_is_told_in_a_sentence(here):
+def test_a_full_disk_is_told_in_a_sentence(here, monkeypatch):
     unfinish(here / "run")
-    (here / "run/events.jsonl").unlink()
-    (here / "run/events.jsonl").symlink_to("/dev/full")
+    opened = archive_files._writable
+
+    def full(path, how):
+        return io.FileIO("/dev/full", "wb") if path.name == "events.jsonl" else opened(path, how)
+
+    monkeypatch.setattr(archive_files, "_writable", full)
     result = symloss("resume run")
     assert result.exit_code == 1
     assert "cannot write 'run/events.jsonl': No space left on device" in result.output

@@ -154,7 +154,7 @@ FOLDERS = [
     (
         archives(y=np.array([{}] * 6)),
         "folder:HERE",
-        "train.npz cannot be read: Object arrays cannot be loaded",
+        "train.npz cannot be read: it has Python objects, which are pickled and not read",
     ),
     (other_shape, "folder:HERE", "images of test have shape (1, 4, 4), those of train (1, 5, 5)"),
     (nothing, "omniglot", "for the folders images_background and images_evaluation; name its folder by data"),
@@ -170,7 +170,7 @@ FOLDERS = [
     (nothing, "cub?size=3", "has the unknown option 'size'; it has no options"),
     (list_of_others, "cifar-fs", "train.txt names the class 'apple', of which there are no images"),
     (bad_table, "mini-imagenet", "train.csv cannot be read, expected the columns filename and label"),
-    (absent_image, "mini-imagenet", "train0.jpg cannot be read: "),
+    (absent_image, "mini-imagenet", "cannot read the image 'HERE/images/train0.jpg': No such file"),
     (nothing, "fc100", "is made of CIFAR-100, or folders train, val and test"),
     (pickled_cifar, "fc100", "has the version for Python, which is pickled and not read"),
 ]

@@ -106,18 +106,18 @@ def test_the_same_mistakes_in_a_file(tmp_path):
 
 def binary(folder):
     (folder / "x.grammar").write_bytes(b"loss = \xff\xfe")
-    return folder / "x.grammar", "not a text file in UTF-8"
+    return folder / "x.grammar", "it is not text in UTF-8"
 
 
 def huge(folder):
     (folder / "x.grammar").write_bytes(b"#" * 100_001)
-    return folder / "x.grammar", "at most 100000 bytes"
+    return folder / "x.grammar", "larger than 100000 bytes"
 
 
 def cut_character(folder):
     """Too long, and the limit falls into the middle of a character."""
     (folder / "x.grammar").write_bytes("é".encode() * 60_000 + b"x")
-    return folder / "x.grammar", "at most 100000 bytes"
+    return folder / "x.grammar", "larger than 100000 bytes"
 
 
 FILES = [
@@ -128,7 +128,7 @@ FILES = [
     lambda folder: ("folder/" + "a" * 5000 + ".grammar", "cannot read"),
     lambda folder: ("a\0b.grammar", "cannot read"),
     lambda folder: ("", "cannot read"),
-    lambda folder: ("/dev/zero", "at most 100000 bytes"),
+    lambda folder: ("/dev/zero", "not an ordinary file"),
     binary,
     huge,
     cut_character,

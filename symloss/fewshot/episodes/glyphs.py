@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import logging
 import os
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from symloss.errors import TaskError
 from symloss.fewshot.episodes.drawing import Picture, draw
 from symloss.fewshot.episodes.lookalikes import distinct
 from symloss.fewshot.episodes.scripts import SCRIPTS, characters
+from symloss.reading.arrays import read_arrays
 from symloss.tasks.folders import folders, store
 
 FILE = "glyphs.npz"
@@ -92,10 +92,10 @@ def load_glyphs(data: str | Path | None = None) -> Glyphs:
 def _read(path: Path) -> Glyphs | None:
     """What a file has, if it is there, whole, and of this version."""
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            found = Glyphs(file["pictures"], file["codes"], file["scripts"])
-        return found if found.digest() == DIGEST else None
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        found = read_arrays(path, TaskError, "")
+        glyphs = Glyphs(found["pictures"], found["codes"], found["scripts"])
+        return glyphs if glyphs.digest() == DIGEST else None
+    except (TaskError, KeyError, ValueError):
         return None
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from symloss.errors import TaskError
 from symloss.fewshot.episodes.classes import Bytes
+from symloss.reading.files import check_ordinary, reason_of
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".webp", ".tif", ".tiff"))
 
@@ -20,6 +21,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
 MAX_PIXELS = 2**26
 """Largest image that is decoded; a small file may announce any number of pixels."""
+
+MAX_BYTES = 2**28
+"""Largest image file that is read."""
 
 ROOM = 2**31
 """Bytes of decoded images that one task keeps."""
@@ -82,8 +86,10 @@ def read_image(path: Path, look: Look) -> Bytes:
     with _opened(path) as image:
         try:
             pixels = _resized(image.convert("L" if look.channels == 1 else "RGB"), look.size)
-        except (OSError, ValueError, SyntaxError) as error:  # what pillow raises for damaged files
-            raise TaskError(f"{path} cannot be decoded: {error}; remove the file or get it again") from error
+        except Exception as error:  # pillow raises many kinds for damaged files
+            raise TaskError(
+                f"{path} cannot be decoded: {reason_of(error)}; remove the file or get it again"
+            ) from error
     found = np.asarray(pixels, np.uint8)
     found = found[None] if found.ndim == 2 else found.transpose(2, 0, 1)
     return 255 - found if look.invert else found
@@ -100,6 +106,7 @@ def _opened(path: Path) -> Any:
     """The pillow image of a file, of which only the header has been read."""
     from PIL import Image, UnidentifiedImageError
 
+    check_ordinary(path, "the image", MAX_BYTES, TaskError)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -109,9 +116,11 @@ def _opened(path: Path) -> Any:
     except UnidentifiedImageError as error:
         raise TaskError(
             f"{path} is no image of a known kind ({', '.join(FORMATS)}); remove or convert it"
-        ) from (error)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise TaskError(f"{path} cannot be read: {error}; remove the file or get it again") from error
+        ) from error
+    except Exception as error:
+        raise TaskError(
+            f"{path} cannot be read: {reason_of(error)}; remove the file or get it again"
+        ) from error
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise TaskError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,12 +25,16 @@ from symloss.fewshot.episodes.trees import (
     split_archives,
     split_folders,
 )
+from symloss.reading.files import read_text
 from symloss.tasks.cifar import load_cifar
 from symloss.tasks.folders import folders
 
 Find = Callable[[Path], dict[str, ClassFiles] | None]
 
 THREE_FOLDERS = "folders train, val and test of class/image files, or train.npz, val.npz and test.npz"
+
+MAX_LIST = 2**24
+"""Largest list of files or classes that is read, in bytes; those published have up to two million."""
 
 FC100 = {
     "train": (1, 2, 3, 4, 5, 6, 9, 10, 15, 17, 18, 19),
@@ -56,7 +61,7 @@ def omniglot(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
 def _omniglot(folder: Path) -> dict[str, ClassFiles] | None:
     for place in (folder, folder / "omniglot-py", folder / "python"):
         background, evaluation = (_inner(place / f"images_{part}") for part in ("background", "evaluation"))
-        if background.is_dir() and evaluation.is_dir():
+        if os.path.isdir(background) and os.path.isdir(evaluation):
             classes = class_files(background, depth=2)
             alphabets = sorted({name.partition("/")[0] for name in classes})
             valid = set(alphabets[5::6])
@@ -69,7 +74,7 @@ def _omniglot(folder: Path) -> dict[str, ClassFiles] | None:
 
 def _inner(folder: Path) -> Path:
     """The folder of the same name inside, where unpacking has made one."""
-    return folder / folder.name if (folder / folder.name).is_dir() else folder
+    return folder / folder.name if os.path.isdir(folder / folder.name) else folder
 
 
 def mini_imagenet(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
@@ -80,7 +85,7 @@ def mini_imagenet(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
 
 def _mini_imagenet(folder: Path) -> dict[str, ClassFiles] | None:
     tables = {split: folder / f"{'val' if split == 'valid' else split}.csv" for split in SPLITS}
-    if not (folder / "images").is_dir() or not all(path.is_file() for path in tables.values()):
+    if not os.path.isdir(folder / "images") or not all(os.path.isfile(path) for path in tables.values()):
         return None
     return {split: _listed(path, folder / "images") for split, path in tables.items()}
 
@@ -88,12 +93,11 @@ def _mini_imagenet(folder: Path) -> dict[str, ClassFiles] | None:
 def _listed(table: Path, images: Path) -> ClassFiles:
     """The files of each class in a table with the columns filename and label."""
     found: ClassFiles = {}
+    text = read_text(table, "the table", TaskError, MAX_LIST)
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        for row in rows:
+        for row in csv.DictReader(text.splitlines()):
             found.setdefault(row["label"], []).append(images / Path(row["filename"]).name)
-    except (KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+    except (KeyError, TypeError, csv.Error) as error:
         raise TaskError(
             f"{table} cannot be read, expected the columns filename and label: {error}"
         ) from error
@@ -115,14 +119,14 @@ def _cifar_fs(folder: Path) -> dict[str, ClassFiles] | None:
     for place in (folder, folder / "cifar100"):
         lists = place / "splits" / "bertinetto"
         names = {split: lists / f"{'val' if split == 'valid' else split}.txt" for split in SPLITS}
-        if (place / "data").is_dir() and all(path.is_file() for path in names.values()):
+        if os.path.isdir(place / "data") and all(os.path.isfile(path) for path in names.values()):
             classes = class_files(place / "data")
             return {split: _picked(path, classes) for split, path in names.items()}
     return None
 
 
 def _picked(path: Path, classes: ClassFiles) -> ClassFiles:
-    names = path.read_text(encoding="utf-8").split()
+    names = read_text(path, "the list of classes", TaskError, MAX_LIST).split()
     missing = [name for name in names if name not in classes]
     if missing:
         raise TaskError(
@@ -139,7 +143,7 @@ def cub(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
 
 def _cub(folder: Path) -> dict[str, ClassFiles] | None:
     for place in (folder, folder / "CUB_200_2011"):
-        classes = class_files(place / "images") if (place / "images").is_dir() else {}
+        classes = class_files(place / "images") if os.path.isdir(place / "images") else {}
         if classes:
             names = sorted(classes)  # every second trains; of the others each second validates, or tests
             parts = {"train": names[::2], "valid": names[1::4], "test": names[3::4]}

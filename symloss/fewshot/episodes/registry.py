@@ -12,6 +12,7 @@ from symloss.fewshot.episodes.plan import Plan
 from symloss.fewshot.episodes.spec import FORMS, parse_spec
 from symloss.fewshot.episodes.user_folder import PREFIX, from_folder
 from symloss.fewshot.episodes.user_function import EpisodeFunction, from_function
+from symloss.reading.files import expanded
 from symloss.tasks.loading import is_spec, load_callable
 
 Maker = Callable[[Plan, Mapping[str, str]], FewShotTask]
@@ -48,7 +49,7 @@ def make_fewshot(
     Raises:  TaskError in one sentence.
     """
     name = dataset if isinstance(dataset, str) else getattr(dataset, "__name__", "function")
-    folder = Path(data).expanduser() if data is not None else None
+    folder = expanded(data, TaskError) if data is not None else None
     plan = Plan(name, ways, shots, queries, seed, folder)
     if not isinstance(dataset, str):
         return from_function(plan, dataset)

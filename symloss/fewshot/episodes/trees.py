@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from symloss.errors import TaskError
 from symloss.fewshot.episodes.classes import Images
 from symloss.fewshot.episodes.episode import SPLITS
 from symloss.fewshot.episodes.pictures import SUFFIXES, Look, Memory, Pictures
+from symloss.reading.arrays import read_arrays
 
 ClassFiles = dict[str, list[Path]]
 """The image files of each class, by the name of its folder."""
@@ -28,7 +29,7 @@ def class_files(folder: Path, depth: int = 1) -> ClassFiles:
     What begins with a dot is left out: systems put their own files beside a user's.
     """
     found: ClassFiles = {}
-    for place in sorted(path for path in folder.glob("/".join("*" * depth)) if path.is_dir()):
+    for place in sorted(path for path in folder.glob("/".join("*" * depth)) if os.path.isdir(path)):
         files = sorted(path for path in place.iterdir() if path.suffix.lower() in SUFFIXES and _plain(path))
         if files and _plain(place):
             found[place.relative_to(folder).as_posix()] = files
@@ -56,7 +57,7 @@ def split_archives(folder: Path, strict: bool = True) -> dict[str, Path] | None:
 
 def _first(folder: Path, names: Iterable[str], suffix: str) -> Path | None:
     paths = (folder / f"{name}{suffix}" for name in names)
-    return next((path for path in paths if (path.is_file() if suffix else path.is_dir())), None)
+    return next((path for path in paths if (os.path.isfile(path) if suffix else os.path.isdir(path))), None)
 
 
 def _all_or_none(
@@ -86,16 +87,13 @@ def read_archive(path: Path) -> dict[str, Images]:
 
     Raises: TaskError if it is no such file. Nothing in it is unpickled.
     """
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            missing = [name for name in ("x", "y") if name not in file.files]
-            if missing:
-                raise TaskError(f"{path} has no array '{missing[0]}', expected x and y; rename what it has")
-            x, y = file["x"], file["y"]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TaskError(f"{path} cannot be read: {error}; expected plain arrays x and y") from error
+    found = read_arrays(path, TaskError, "expected plain arrays x and y", ("x", "y"))
+    missing = [name for name in ("x", "y") if name not in found]
+    if missing:
+        raise TaskError(f"{path} has no array '{missing[0]}', expected x and y; rename what it has")
+    x, y = found["x"], found["y"]
     images = x[:, None] if x.ndim == 3 else x.transpose(0, 3, 1, 2) if x.ndim == 4 else x
-    if x.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3):
+    if x.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
         raise TaskError(
             f"{path}: x is {x.dtype} of shape {x.shape}, expected uint8 of shape (n, height, width) or "
             "(n, height, width, 3)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from symloss.fewshot.episodes.trees import (
     split_archives,
     split_folders,
 )
+from symloss.reading.files import expanded
 from symloss.tasks.splitting import generator
 
 PREFIX = "folder:"
@@ -39,8 +41,8 @@ def from_folder(plan: Plan) -> FewShotTask:
     path, options = parse_spec(plan.name.removeprefix(PREFIX))
     check_options(plan.label, options, ("size", "split"))
     size = _whole(plan, "size", options["size"]) if "size" in options else None
-    folder = Path(path).expanduser()
-    if not path or not folder.is_dir():
+    folder = expanded(path, TaskError)
+    if not path or not os.path.isdir(folder):
         raise TaskError(f"{plan.label}: there is no folder {folder}; write {PREFIX}PATH, a folder of classes")
     archives = split_archives(folder)
     if archives is not None:

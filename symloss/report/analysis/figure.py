@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,13 +63,13 @@ def check_file(file: Path, overwrite: bool = False) -> None:
     """Raises ReportError if no figure can go into this file."""
     if file.suffix.lower() not in FORMATS:
         raise ReportError(f"a figure's name ends in {', '.join(FORMATS)}, found '{file}'")
-    if file.is_dir():
+    if os.path.isdir(file):
         raise ReportError(f"'{file}' is a folder; give the name of a file")
-    if file.exists() and not overwrite:
+    if os.path.exists(file) and not overwrite:
         raise ReportError(
             f"'{file}' exists already and is left as it is; choose another name or overwrite it"
         )
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise ReportError(f"the folder '{file.parent}' does not exist")
 
 
