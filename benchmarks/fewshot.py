@@ -17,9 +17,10 @@ from typing import Any
 import msgspec
 import torch
 
+from symloss.archive.programs import is_fewshot
 from symloss.benchmark.machine import machine
 from symloss.fewshot import Data, evaluate, load_task, method_settings, resume, train
-from symloss.fewshot.folder import State, create, is_fewshot, new_record, read_state, write_state
+from symloss.fewshot.folder import State, create, new_record, read_state, write_state
 from symloss.fewshot.gradient import meta_gradient
 from symloss.fewshot.judging import Mean
 from symloss.fewshot.meta_training import TaskLearner

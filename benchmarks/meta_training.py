@@ -243,13 +243,13 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
         network, parameters = heat.fleet.network, heat.fleet.parameters
         x, y = task.train.x[: training.batch_size], task.train.y[: training.batch_size]
         forward = network.run(parameters, x)
-        gradient = heat.losses.output_gradient(forward.outputs, y)
+        gradient = heat.losses.output_gradient(forward.outputs, y, progress=0.0)
         done = iter(range(1, steps + 2))
         works: list[Callable[[], object]] = [
             lambda: heat.advance(next(done)),
             lambda: network.run(parameters, x),
             lambda: forward.backward(gradient),
-            lambda: heat.losses.output_gradient(forward.outputs, y),
+            lambda: heat.losses.output_gradient(forward.outputs, y, progress=0.0),
         ]
         times = interleaved(works, steps, device)
     whole, run, back, slopes = (statistics.median(own) for own in times)

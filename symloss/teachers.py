@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from symloss.archive.programs import is_fewshot
 from symloss.distill.samples import usual_domain
 from symloss.distill.sources import (
     Teacher,
@@ -15,7 +16,6 @@ from symloss.distill.sources import (
     user_teacher,
 )
 from symloss.errors import ConfigError
-from symloss.fewshot.folder import is_fewshot
 from symloss.records import Kind
 from symloss.sources import load_loss
 from symloss.tasks.loading import is_spec

@@ -117,10 +117,10 @@ class LearnedFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if path.exists() and not path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
         try:
-            taken = path.is_dir() and not is_unmade(path, LOGS, [".run.json.new"])
+            taken = os.path.isdir(path) and not is_unmade(path, LOGS, [".run.json.new"])
         except OSError as error:
             raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
         if taken:

@@ -47,7 +47,7 @@ def command(
     learned loss is followed over training; of few-shot training, the inductive part of the loss is shown.
     """
     from symloss.archive.learned import LearnedFolder
-    from symloss.fewshot.folder import is_fewshot
+    from symloss.archive.programs import is_fewshot
 
     if LearnedFolder.is_one(Path(source)):
         _learned(Path(source), as_json, figure, overwrite)

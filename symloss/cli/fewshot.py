@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,7 @@ def _sitting(run: Callable[[Callable[[str], None], Callable[[], bool]], bool], o
         except KeyboardInterrupt:
             complete = False
     if not complete:
-        begun = (out / "run.json").exists()
+        begun = os.path.exists(out / "run.json")
         kept = f"what was saved is kept. Go on with: symloss resume {pasted(out)}"
         echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
         raise SystemExit(INTERRUPTED)

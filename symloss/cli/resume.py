@@ -37,7 +37,7 @@ def command(run: Path, force: bool) -> None:
 def _other_than_a_search(run: Path, force: bool) -> Callable[[], None] | None:
     """How to go on with what lies in the folder, if its files are not those of a search."""
     from symloss.archive.learned import LearnedFolder
-    from symloss.fewshot.folder import is_fewshot
+    from symloss.archive.programs import is_fewshot
 
     if LearnedFolder.is_one(run):
         from symloss.cli.train_loss import report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -66,13 +67,13 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
 def _other_run(run: Path) -> str:
     """What a folder is that has no candidates, and what shows it; nothing for anything else."""
     from symloss.archive.learned import LearnedFolder
-    from symloss.fewshot.folder import is_fewshot
+    from symloss.archive.programs import is_fewshot
 
     if LearnedFolder.is_one(run):
         return f"a learned loss, not a search; look at it with: symloss analyze {pasted(run)}"
     if is_fewshot(run):
         return f"a run of few-shot training, not a search; judge it with: symloss fewshot eval {pasted(run)}"
-    if (run / "evaluation.json").is_file():
+    if os.path.isfile(run / "evaluation.json"):
         read = f"an evaluation, not a search; read {run / 'report.md'}"
         return f"{read}, or go on with: symloss resume {pasted(run)}"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,7 @@ def report(run: Run, folder: Path) -> None:
             with polite_interrupts(say) as stop:
                 found = run(say, tick, stop)
         except (KeyboardInterrupt, StoppedError):
-            begun = (folder / "run.json").exists()
+            begun = os.path.exists(folder / "run.json")
             kept = f"what was saved is kept. Go on with: symloss resume {pasted(folder)}"
             echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
             raise SystemExit(INTERRUPTED) from None

@@ -84,10 +84,10 @@ class EvaluationFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if path.exists() and not path.is_dir():
+        if os.path.exists(path) and not os.path.isdir(path):
             raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
         try:
-            taken = path.is_dir() and not is_unmade(path, [TRIALS], [f".{RECORD}.new"])
+            taken = os.path.isdir(path) and not is_unmade(path, [TRIALS], [f".{RECORD}.new"])
         except OSError as error:
             raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
         if taken:

@@ -21,6 +21,7 @@ import torch
 from symloss import __version__
 from symloss.archive.files import MAX_STATE, decode, read_file, replace_file
 from symloss.archive.holding import is_unmade, make_folder
+from symloss.archive.programs import FEWSHOT, is_fewshot
 from symloss.errors import RunError
 from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
@@ -28,8 +29,6 @@ from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
 from symloss.reading.files import reason_of
 from symloss.reading.tensors import tensors_in
-
-PROGRAM = "fewshot"
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,17 +68,6 @@ class State(msgspec.Struct, kw_only=True):
         return self.stages[stage].best if stage in self.stages else {}
 
 
-def is_fewshot(path: Path) -> bool:
-    """Whether a folder is one of these."""
-    if not os.path.isfile(path / "run.json"):
-        return False
-    try:
-        found = decode("run.json", read_file(path / "run.json"), Any)
-    except RunError:
-        return False
-    return isinstance(found, dict) and found.get("program") == PROGRAM
-
-
 def create(path: Path, record: Record) -> None:
     """A new run folder. Raises RunError, and changes nothing, if `path` exists and is not empty."""
     check_new(path)
@@ -89,10 +77,10 @@ def create(path: Path, record: Record) -> None:
 
 def check_new(path: Path) -> None:
     """Raise RunError if `create` would."""
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
     try:
-        taken = path.is_dir() and not is_unmade(path, [], [".run.json.new"])
+        taken = os.path.isdir(path) and not is_unmade(path, [], [".run.json.new"])
     except OSError as error:
         raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
     if taken:
@@ -117,7 +105,7 @@ def read_record(path: Path) -> Record:
 def new_record(settings: Settings, data: Data, device: str, shape: tuple[int, ...], batched: bool) -> Record:
     """The record of a run with the versions that are here."""
     return Record(
-        program=PROGRAM,
+        program=FEWSHOT,
         settings=settings,
         data=data,
         device=device,

@@ -196,7 +196,8 @@ def test_a_quantile_has_the_least_pinball_loss():
     y = torch.from_numpy(RNG.exponential(size=(999, 1))).float()
     constants = torch.linspace(0, 5, 501)[:, None, None].expand(-1, 999, 1)
     best = constants[find_metric("quantile-0.9", Kind.REGRESSION).batched(constants, y).argmin(), 0, 0]
-    assert abs(float(best) - float(y.quantile(0.9))) < 0.02
+    # Of 999 samples exactly nine tenths of the loss's weight lie on either side of the 900th.
+    assert abs(float(best) - float(y.flatten().sort().values[899])) <= 0.01
 
 
 @pytest.mark.parametrize(
