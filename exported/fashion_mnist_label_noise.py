@@ -1,6 +1,6 @@
 """A loss function discovered by symloss: the mean of the sum over classes of
 
-    4.077 * (y * pow(1.02 - p, 1.282) + 1.756 * ((1.037 - y) * pow(p, 1.151)))
+    8.863 * (y * pow(0.8866 - p, 1.442))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
@@ -8,15 +8,16 @@ pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 format: torch
 kind: multiclass
 reduction: mean
-expression: 4.076995294789791 * (target * pow(1.0197055339813232 - prediction, 1.281585693359375) + 1.7556841373443604 * ((1.0371190309524536 - target) * pow(prediction, 1.1513570547103882)))
+expression: 8.862573869874218 * (target * pow(0.8865764737129211 - prediction, 1.4421414136886597))
 found by: symloss search --task fashion-mnist --model mlp --label-noise 0.4 --train-size 5000
     --device cpu --set training.steps=500 --set training.network=chain --set
-    training.models_at_once=2 --set finalists.count=12 --set finalists.steps=2.0
-candidate: 219
+    training.models_at_once=2 --set finalists.count=12 --set finalists.seeds=10 --set
+    finalists.steps=2.0 --seeds catalogue
+candidate: 222
 task: fashion-mnist, label noise 0.4, train size 5000
 metric: error
-fitness: 0.18
-learning_rate: 0.0009
+fitness: 0.179
+learning_rate: 0.003
 seed: 0
 symloss: 0.1.0
 verified: executed on its own at 274 points (ordinary, extreme, ties) and equal to symloss's
@@ -31,24 +32,15 @@ from torch import Tensor, nn
 def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
     """The term of each class, whose target is a probability."""
     p = torch.softmax(input, dim)
-    log_p = torch.log_softmax(input, dim)
-    exp_1 = torch.exp(1.1513570547103882 * torch.clamp(log_p, min=-16.11809565095832))
-    product_1 = target * torch.exp(1.281585693359375 * torch.log(1.0197055339813232 - p))
-    sum_1 = product_1 + 1.7556841373443604 * ((1.0371190309524536 - target) * exp_1)
-    return 4.076995294789791 * sum_1
+    log_1 = torch.log(torch.clamp(torch.abs(0.8865764737129211 - p), min=1e-07))
+    return 8.862573869874218 * (target * torch.exp(1.4421414136886597 * log_1))
 
 
-def _of_classes(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The loss of a sample: the term of its true class, and those of the others."""
-    log_p = torch.log_softmax(input, dim)
-    exp_1 = torch.exp(1.1513570547103882 * torch.clamp(log_p, min=-16.11809565095832))
-    others = 4.076995294789791 * (1.7556841373443604 * (1.0371190309524536 * exp_1))
+def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The whole loss of a sample from its true class alone; index has one entry along dim."""
     p = torch.softmax(input, dim).gather(dim, index)
-    log_p = log_p.gather(dim, index)
-    exp_1 = torch.exp(1.1513570547103882 * torch.clamp(log_p, min=-16.11809565095832))
-    exp_2 = torch.exp(1.281585693359375 * torch.log(1.0197055339813232 - p))
-    true = 4.076995294789791 * (exp_2 + 1.7556841373443604 * (0.03711903095245361 * exp_1))
-    return others.scatter(dim, index, true).sum(dim)
+    log_1 = torch.log(torch.clamp(torch.abs(0.8865764737129211 - p), min=1e-07))
+    return 8.862573869874218 * torch.exp(1.4421414136886597 * log_1)
 
 
 def loss(
@@ -71,6 +63,8 @@ def loss(
     if target.is_floating_point():
         if target.shape != input.shape:
             raise ValueError(f"probabilities {tuple(target.shape)} do not fit input {tuple(input.shape)}")
+        if ignore_index >= 0:
+            raise ValueError("ignore_index is a class id, and target has probabilities")
         values = _weighted(_terms(input, target.to(input.dtype), dim), weight, dim).sum(dim)
         return _reduced(values, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
@@ -81,11 +75,9 @@ def loss(
     if weight is not None:
         weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
         share = weights.sum()
-    if weight is None:
-        values = _of_classes(input, index, dim)
-    else:  # every class has a term of its own
-        hot = torch.zeros_like(input).scatter(dim, index, 1.0)
-        values = _weighted(_terms(input, hot, dim), weight, dim).sum(dim)
+    values = _of_true_class(input, index, dim).squeeze(dim)
+    if weight is not None:
+        values = values * weights
     return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
 
 

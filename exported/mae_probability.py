@@ -101,6 +101,8 @@ def loss(
     if target.is_floating_point():
         if target.shape != input.shape:
             raise ValueError(f"probabilities {tuple(target.shape)} do not fit input {tuple(input.shape)}")
+        if ignore_index >= 0:
+            raise ValueError("ignore_index is a class id, and target has probabilities")
         values = _weighted(_terms(input, target.to(input.dtype), dim), weight, dim).sum(dim)
         return _reduced(values, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:

@@ -38,7 +38,7 @@ def header_of(result: CaseResult) -> Header:
     """What an exported file says about a discovered loss."""
     best, (task,) = result.chosen.best, result.evaluation.tasks
     return Header(
-        found_by=as_command(result.chosen.config),
+        found_by=as_command(result.chosen.config, result.case.start_from),
         candidate=best.id,
         task=task.title,
         metric=task.metric,
