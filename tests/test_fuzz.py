@@ -12,7 +12,8 @@ from benchmarks.fuzz.targets import Target
 from symloss.archive import RunFolder
 from symloss.config import read_config, resolve
 from symloss.distill.pysr_equations import parse_hall_of_fame
-from symloss.errors import ConfigError, ExpressionError, RunError
+from symloss.errors import ConfigError, ExpressionError, GrammarError, RunError
+from symloss.grammar import parse_grammar
 from symloss.run import resume
 
 INPUTS = {"run": 40, "cli": 60, "grammar": 100, "suite": 100}
@@ -117,3 +118,20 @@ def test_a_line_that_is_no_utf8_is_damaged(stopped):
             RunFolder.open(stopped["evomal"]).candidates()
     finally:
         path.write_bytes(data)
+
+
+def test_a_grammar_with_half_of_a_pair_is_no_text():
+    with pytest.raises(GrammarError, match="a grammar is text in UTF-8"):
+        parse_grammar('grammar g "\udcff"\nloss = square(prediction - target)\n')
+
+
+@pytest.mark.parametrize(("name", "value"), [("versions", True), ("versions", {"torch": 2}), ("device", 1)])
+def test_a_record_whose_versions_are_none_is_damaged(stopped, name, value):
+    path = stopped["evomal"] / "run.json"
+    text = path.read_text()
+    path.write_text(json.dumps({**json.loads(text), name: value}))
+    try:
+        with pytest.raises(RunError, match=r"run\.json' is damaged: Expected"):
+            RunFolder.open(stopped["evomal"]).record()
+    finally:
+        path.write_text(text)

@@ -79,7 +79,7 @@ def _damages(victim: Victim, unfinished: Path, wholes: Wholes, folder: Path) -> 
     for path in sorted(unfinished.iterdir()):
         suited = {**(LINES if path.suffix == ".jsonl" else WHOLES), **MISSING}
         for name, damage in suited.items():
-            if path.name.startswith(".") or path.stat().st_size == 0:
+            if path.name.startswith(".") or not path.is_file() or path.stat().st_size == 0:
                 continue
             out = shutil.copytree(unfinished, folder / "damaged")
             damage(out / path.name)
@@ -92,7 +92,7 @@ def _damages(victim: Victim, unfinished: Path, wholes: Wholes, folder: Path) -> 
 
 def _contents(folder: Path) -> dict[str, bytes]:
     """Every file with its bytes, but for the one by which a process holds the folder."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOCK}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file() and path.name != LOCK}
 
 
 def _answer(victim: Victim, out: Path, wholes: Wholes) -> tuple[bool, str]:

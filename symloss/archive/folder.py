@@ -91,6 +91,9 @@ class RunRecord(msgspec.Struct, frozen=True):
     task: TaskRecord
     grammar: GrammarRecord
     config: dict[str, Any]
+    symloss: str | None = None
+    versions: dict[str, str] | None = None
+    device: str | None = None
 
 
 LOGS, PIECES = ("candidates.jsonl", "finalists.jsonl", "events.jsonl"), "pieces.jsonl"

@@ -95,6 +95,8 @@ def parse_grammar(text: str, source: str = "grammar") -> Grammar:
     """The grammar of a text; `source` names it in errors."""
     if len(text) > MAX_BYTES:
         raise GrammarError(f"{source}: a grammar may have at most {MAX_BYTES} characters, found {len(text)}")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise GrammarError(f"{source}: a grammar is text in UTF-8, and this one has half of a surrogate pair")
     try:
         return _grammar(text, source)
     except Fault as fault:
