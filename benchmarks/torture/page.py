@@ -80,4 +80,5 @@ def fuzzed(path: Path) -> list[dict[str, Any]]:
     rows = found["rows"] if isinstance(found, dict) else found
     assert isinstance(rows, list)
     assert rows
-    return rows
+    # What was found can be a page long: the page says what kind it was, and the tests have the rest.
+    return [{**row, "findings": ", ".join(f["error"] for f in row["findings"]) or 0} for row in rows]

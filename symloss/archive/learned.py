@@ -191,5 +191,6 @@ class LearnedFolder:
         path = self.path / "snapshots.jsonl"
         if path.stat().st_size < length:
             raise RunError(f"'{path}' is shorter than its state.pt says; the run cannot be continued")
+        self.snapshots(length)  # nobody else looks at them before the end: damage is told now
         truncate(path, length)
         cut_unfinished_line(self.path / "events.jsonl")
