@@ -241,7 +241,7 @@ def test_an_adaptive_loss_begins_as_the_usual_one():
     (found,) = torch.autograd.grad(loss(outputs, labels), outputs)
     (usual,) = torch.autograd.grad(functional.cross_entropy(outputs, labels), outputs)
     assert (found - usual).norm() < 0.15 * usual.norm()
-    with pytest.raises(ValueError, match="start='random'"):
+    with pytest.raises(ConfigError, match="start='random'"):
         symloss.AdaptiveLoss(10, settings=ML3)
 
 

@@ -19,6 +19,8 @@ class AdaptiveLoss(LossNetwork):
              start: "usual" begins as cross-entropy (as squared error for regression), fitted once in about a
              second; "random" leaves the weights as drawn, for an offline initialisation.
              seed: of the weights that are drawn.
+    Raises:  ValueError for another start or too few outputs; ConfigError for settings whose network cannot
+             begin as the usual loss.
     Reference: Raymond et al., "Meta-Learning Adaptive Loss Functions", arXiv 2301.13247. The paper begins
              with an offline initialisation of 2500 meta steps: `symloss train-loss adalfl` does that.
     """

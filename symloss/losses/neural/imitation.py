@@ -30,7 +30,8 @@ def usual_weights(kind: Kind, num_outputs: int, settings: NetworkSettings, seed:
     """
     if (settings.between, settings.output) != ("smooth-leaky-relu", "smooth-leaky-relu"):
         raise ConfigError(
-            "only a network of smooth leaky ReLUs can begin as the usual loss; set offline.start=random"
+            "only a network of smooth leaky ReLUs can begin as the usual loss; "
+            "set offline.start=random, or start='random' in Python"
         )
     with one_thread():
         return _fitted(kind, num_outputs, settings, seed).clone()
