@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from symloss.expr import Call, Constant, Expr, call, guarded, parse_expression
+from symloss.expr.fold import without_offset
 from symloss.grammar import Grammar, admits, derive
+from symloss.search.gathering import gathered
 
 SPELLINGS = 400
 """As many spellings of one seed are tried."""
@@ -27,8 +29,11 @@ def sown(grammar: Grammar, seeds: Sequence[Expr]) -> list[Expr]:
 
 
 def derivable(grammar: Grammar, seed: Expr) -> Expr | None:
-    """A spelling of `seed` that the grammar can derive within its limits, or None if none is found."""
-    for spelling in spellings(seed, SPELLINGS):
+    """A spelling of `seed` that the grammar can derive within its limits, or None if none is found.
+
+    Terms that do not contain the prediction are dropped, since they never reach a gradient.
+    """
+    for spelling in spellings(without_offset(seed), SPELLINGS):
         if admits(grammar, spelling) and derive(grammar, spelling) is not None:
             return spelling
     return None
@@ -36,7 +41,9 @@ def derivable(grammar: Grammar, seed: Expr) -> Expr | None:
 
 def spellings(expr: Expr, most: int) -> Iterator[Expr]:
     """`expr`, and other ways to write it: the fewest changes first, at most so many of them."""
-    known, waiting = {expr}, [expr]
+    ordered = gathered(expr)
+    waiting = list(dict.fromkeys([expr] if ordered is None else [expr, ordered]))
+    known = set(waiting)
     for current in waiting:
         yield current
         for changed in _changed(current):
@@ -75,7 +82,12 @@ def _respelled(node: Call) -> Iterator[Expr]:  # noqa: PLR0912 -- one for each i
             if isinstance(a, Call) and a.operator == "mul":
                 yield call("mul", a.arguments[0], call("mul", a.arguments[1], b))
         case "add":
-            yield call("add", rest[0], a)
+            (b,) = rest
+            yield call("add", b, a)
+            if not isinstance(b, Constant) and not (isinstance(b, Call) and b.operator == "mul"):
+                yield call("add", a, call("mul", 1.0, b))
+        case "max" | "min":
+            yield call(node.operator, rest[0], a)
         case "sub":
             yield call("add", a, call("neg", rest[0]))
             if isinstance(a, Constant) and a.value == 0.0:

@@ -100,7 +100,7 @@ KNOWN = [  # grammar, loss, formula, choices that it may take
     ("regression", "Welsch", "1 - exp(-(0.5 * square(p - y)))", 3),
     ("regression", "Geman-McClure", "square(aq(p - y, 0.5 * (p - y)))", 5),
     ("regression", "truncated squared error", "min(square(p - y), 1)", 4),
-    ("regression", "pinball", "max(0.9 * (p - y), -(0.1 * (p - y)))", 5),
+    ("regression", "pinball", "max(0.9 * (p - y), 0.1 * (y - p))", 5),
 ]
 
 

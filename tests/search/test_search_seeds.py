@@ -11,6 +11,7 @@ from symloss.expr.primitives import FLOATS
 from symloss.grammar import admits, derive, load_grammar
 from symloss.making import make_search
 from symloss.records import Kind
+from symloss.search.gathering import gathered
 from symloss.search.seeding import derivable, spellings
 from symloss.seeds import load_seeds, sow
 from symloss.tasks import make_task
@@ -118,3 +119,44 @@ def test_the_catalogue_and_a_hall_of_fame_are_seeds(tmp_path):
     path.write_text('Complexity,Loss,Equation\n1,1.0,"0.5f0"\n5,0.1,"(y * log_abs(p)) * -1.0f0"\n')
     (seed,) = load_seeds(str(path), Kind.MULTICLASS, 10)
     assert derivable(load_grammar("classification"), seed) is not None
+
+
+@pytest.mark.parametrize(
+    ("grammar", "kind", "classes"),
+    [("classification", Kind.MULTICLASS, 10), ("regression", Kind.REGRESSION, 1)],
+)
+def test_a_search_can_start_from_every_published_loss(grammar, kind, classes):
+    assert sow(load_seeds("catalogue", kind, classes), load_grammar(grammar), 50).left_out == 0
+
+
+@law
+@given(expressions())
+def test_terms_gathered_by_the_target_have_the_same_value(expr):
+    found = gathered(expr)
+    for p, y in [(0.3, 1.0), (0.8, 0.0), (0.2, 0.4)]:
+        first, second = value(expr, p, y), found and value(found, p, y)
+        if first is not None and second is not None:
+            assert second == pytest.approx(first, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("-((0.9 * y + 0.01) * log(p))", "y * (0.9 * -log(p)) + 0.01 * -log(p)"),
+        ("2 * ((1 - y) * p) - y * log(p)", "y * -log(p) + (1 - y) * (2 * p)"),
+        ("(1 - p) * (y - y * p)", "y * ((1 - p) + -1 * ((1 - p) * p))"),
+        ("square(p - y)", None),
+        ("y * (y * p)", None),
+    ],
+)
+def test_terms_are_gathered_by_the_target(text, written):
+    found = gathered(parse_expression(text))
+    if written is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert str(found) == str(parse_expression(written))
+
+
+def test_too_many_terms_are_not_multiplied_out():
+    assert gathered(parse_expression(" * ".join(["(y + log(p))"] * 60))) is None
