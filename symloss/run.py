@@ -222,7 +222,7 @@ class SearchRun:
         """Train the best candidates again with more seeds, more steps and several learning rates."""
         settings, training = self.config.finalists, self.training
         assert training.learning_rate is not None
-        best = self.ranked[: settings.count]
+        best = self.evaluator.distinct(self.ranked, settings.count, settings.distance)
         if not best:
             return
         rates = [float(f"{training.learning_rate * factor:.3g}") for factor in settings.factors]

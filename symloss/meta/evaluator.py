@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from torch import Tensor
+
 from symloss.expr import Expr, fold, without_offset
-from symloss.meta.filters import fingerprint, gradient_status, improves_free_predictions
+from symloss.meta.filters import alike, fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.pieces import Memory
 from symloss.meta.plan import plan_for
 from symloss.meta.racing import Bars, Race, bars, race
@@ -87,6 +89,21 @@ class Evaluator:
                 draft.finish(Status.OK)
         return self._candidates(drafts)
 
+    def distinct(self, candidates: Sequence[Candidate], most: int, distance: float) -> list[Candidate]:
+        """The first `most` of scored candidates, without those that train nearly as an earlier one does.
+
+        distance: the least difference of their gradients on a sample, as a share of their size.
+        """
+        found: list[tuple[Candidate, Tensor]] = []
+        with one_thread():
+            for candidate in candidates:
+                if len(found) == most:
+                    break
+                gradient = self._spread.gradients([candidate.loss.expression])[0]
+                if not any(alike(gradient, own, distance, self.training.normalise) for _, own in found):
+                    found.append((candidate, gradient))
+        return [candidate for candidate, _ in found]
+
     def _filter(self, drafts: list[_Draft]) -> None:
         gradients = self._spread.gradients([d.expression for d in drafts])
         first: dict[str, _Draft] = {}
@@ -94,7 +111,7 @@ class Evaluator:
             if status is not Status.OK:
                 draft.finish(status)
                 continue
-            draft.mark = fingerprint(gradient, self.filters.digits)
+            draft.mark = fingerprint(gradient, self.filters.digits, self.training.normalise)
             if not self.filters.duplicates:
                 continue
             earlier = self.known.get(draft.mark)

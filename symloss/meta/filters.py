@@ -29,16 +29,27 @@ def gradient_status(gradients: Tensor) -> list[Status]:
     ]
 
 
-def fingerprint(gradient: Tensor, digits: int) -> str:
+def fingerprint(gradient: Tensor, digits: int, any_scale: bool = False) -> str:
     """A short text that is equal for losses whose gradients agree to `digits` significant digits.
 
-    Losses that differ by a constant offset get the same one, since they train alike. The rounding is
-    relative to the largest entry: what is tiny beside it does not matter to training either.
+    Losses that differ by a constant offset get the same one, since they train alike; with `any_scale` also
+    those that differ by a positive factor. The rounding is relative to the largest entry: what is tiny
+    beside it does not matter to training either.
     """
     scale = gradient.abs().max()
     whole = torch.round(gradient / scale * 10**digits).to(torch.int64)
-    head = f"{scale.item():.{max(digits - 1, 0)}e}"
+    head = "" if any_scale else f"{scale.item():.{max(digits - 1, 0)}e}"
     return hashlib.sha256(head.encode() + whole.cpu().numpy().tobytes()).hexdigest()[:24]
+
+
+def alike(gradient: Tensor, other: Tensor, distance: float, any_scale: bool = False) -> bool:
+    """Whether two gradients are nearer to one another than `distance`, as a share of the first one's size.
+
+    any_scale: a positive factor between them makes no difference.
+    """
+    if any_scale:
+        gradient, other = gradient / gradient.norm(), other / other.norm()
+    return bool((gradient - other).norm() < distance * gradient.norm())
 
 
 def improves_free_predictions(expressions: Sequence[Expr], sample: Sample, settings: Filters) -> list[bool]:

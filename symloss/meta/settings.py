@@ -99,7 +99,8 @@ class Adaptation(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is tried before anything is trained.
 
-    duplicates:      skip candidates whose gradient on a sample equals that of an earlier one.
+    duplicates:      skip candidates whose gradient on a sample equals that of an earlier one, up to a factor
+                     where losses are scaled alike anyway.
     digits:          decimal digits, relative to the largest entry, to which gradients must agree.
     rejection:       skip candidates that do not improve free predictions (from AutoLoss-Zero).
     rejection_steps, rejection_learning_rate: of Adam on these predictions.
@@ -139,9 +140,12 @@ class Finalists(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     count:    how many; 0 leaves this out. seeds: fresh networks for each learning rate.
     steps:    optimiser steps, as a multiple of those in the search.
     factors:  learning rates tried, as multiples of that in the search; the best on validation counts.
+    distance: how different they have to be: of candidates whose gradients on a sample differ by a smaller
+              share of their size, the best is a finalist. 0 takes them all.
     """
 
     count: CountOrZero = 8
     seeds: Count = 5
     steps: Positive = 4.0
     factors: Annotated[tuple[Positive, ...], Meta(min_length=1)] = (0.1, 0.3, 1.0)
+    distance: Annotated[float, Meta(ge=0, lt=1)] = 0.01
