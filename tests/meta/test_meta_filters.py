@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from msgspec.structs import replace
 from test_meta_training import small_task
 
 from symloss.expr import parse_expression
 from symloss.meta.calibration import RATES, calibrate
 from symloss.meta.evaluator import Evaluator
-from symloss.meta.filters import fingerprint, improves_free_predictions
+from symloss.meta.filters import alike, fingerprint, improves_free_predictions
 from symloss.meta.sample import normalised, reference_gradient, spread_sample, typical_size, untrained_sample
 from symloss.meta.settings import Filters, Training, Tuning
 from symloss.records import Kind, Origin, Proposal, Status
@@ -68,6 +69,18 @@ def test_losses_that_train_alike_have_one_fingerprint_whatever_their_spelling(on
 )
 def test_losses_that_train_differently_have_different_fingerprints(other):
     assert mark("square(p - y)") != mark(other)
+
+
+def test_a_positive_factor_matters_only_where_losses_are_not_scaled():
+    sample = spread_sample(CLASSES, 100, 0)
+    formulas = ["square(p - y)", "7 * square(p - y)", "-square(p - y)", "abs(p - y)"]
+    gradients = sample.gradients([parse_expression(formula) for formula in formulas])
+    one, scaled_up, *others = [fingerprint(gradient, 5, any_scale=True) for gradient in gradients]
+    assert one == scaled_up
+    assert one not in others
+    assert alike(gradients[0], gradients[1], 1e-6, any_scale=True)
+    assert not alike(gradients[0], gradients[1], 1.0)
+    assert not alike(gradients[0], gradients[2], 1.0, any_scale=True)
 
 
 @pytest.mark.parametrize("task", [CLASSES, VALUES], ids=["classes", "values"])
@@ -159,6 +172,26 @@ def test_a_duplicate_of_an_earlier_generation_costs_nothing():
     assert steps == []
     assert again.score.status is Status.DUPLICATE
     assert again.score.fitness == first.score.fitness
+
+
+@pytest.mark.parametrize(("normalise", "status"), [(True, Status.DUPLICATE), (False, Status.OK)])
+def test_a_multiple_is_a_duplicate_where_losses_are_scaled(normalise, status):
+    judge = evaluator()
+    judge.training = replace(judge.training, normalise=normalise)
+    first, second = judge.evaluate(proposals("square(p - y)", "7 * square(p - y)"))
+    assert (first.score.status, second.score.status) == (Status.OK, status)
+
+
+def test_of_candidates_that_train_nearly_alike_the_first_is_taken():
+    judge = evaluator(tuning=Tuning(steps=0), filters=Filters(duplicates=False))
+    formulas = ["square(p - y)", "3 * square(p - y)", "pow(p - y, 2.001)", "abs(p - y)", "-(y * log(p))"]
+    found = judge.evaluate(proposals(*formulas))
+    assert {candidate.score.status for candidate in found} == {Status.OK}
+    ids = [candidate.id for candidate in judge.distinct(found, 3, 0.01)]
+    assert ids == [1, 4, 5]
+    assert [candidate.id for candidate in judge.distinct(found, 2, 0.01)] == [1, 4]
+    assert judge.distinct(found, 5, 0.0) == found
+    assert [candidate.id for candidate in judge.distinct(found[::-1], 5, 0.01)] == [5, 4, 3]
 
 
 def test_without_the_filter_a_duplicate_is_trained_again():
