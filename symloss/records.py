@@ -32,7 +32,7 @@ class Kind(str, Enum):
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SymbolicLoss:
     """A loss function as a value: formula with its constants, how inputs enter, and the reduction.
 
@@ -88,7 +88,7 @@ BROKEN = frozenset({Status.FAILED, Status.TIMED_OUT, Status.OUT_OF_MEMORY, Statu
 """What no formula should come to: the fault is often the task's, the metric's or the machine's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Score:
     """The outcome of evaluating a candidate.
 
@@ -106,7 +106,7 @@ class Score:
     curve: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a candidate came from: the operation and the ids of its parents."""
 
@@ -114,7 +114,7 @@ class Origin:
     parents: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """What a search asks to have scored.
 
@@ -128,7 +128,7 @@ class Proposal:
     origin: Origin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Confirmation:
     """The second look at a finalist: more seeds, more steps, its own learning rate.
 
@@ -142,7 +142,7 @@ class Confirmation:
     seeds: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A proposal with its tuned loss and its score."""
 

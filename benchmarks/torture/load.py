@@ -10,6 +10,8 @@ from benchmarks.torture.running import Row, Wholes, ended, started, symloss
 from benchmarks.torture.victims import NETWORKS, VICTIMS
 from symloss.archive import RunFolder
 from symloss.config import resolve
+from symloss.expr import Expr
+from symloss.expr.expression import constants_of, with_constants
 from symloss.making import grammar_of
 from symloss.records import Candidate, Kind, Score, Status, SymbolicLoss
 from symloss.search.genetic import GeneticSearch
@@ -72,11 +74,16 @@ def _archive(out: Path, count: int) -> int:
     proposals = GeneticSearch(grammar, count, Genetic(), 0).ask()
     run.add_candidates(
         [
-            Candidate(own, SymbolicLoss(own.structure, Kind.MULTICLASS), Score(Status.OK, 1 / own.id))
+            Candidate(own, SymbolicLoss(_tuned(own.structure), Kind.MULTICLASS), Score(Status.OK, 1 / own.id))
             for own in proposals
         ]
     )
     return (out / "candidates.jsonl").stat().st_size
+
+
+def _tuned(structure: Expr) -> Expr:
+    """With other constants, as tuning leaves them: both formulas of a candidate have to be read."""
+    return with_constants(structure, [1.0123456789 * value for value in constants_of(structure)])
 
 
 LONG = """

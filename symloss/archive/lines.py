@@ -71,15 +71,20 @@ def to_line(candidate: Candidate) -> CandidateLine:
     )
 
 
-def from_line(line: CandidateLine) -> Candidate:
-    """The candidate of a line. Raises ExpressionError or RunError if it is none."""
+def from_line(line: CandidateLine, confirmation: Confirmation | None = None) -> Candidate:
+    """The candidate of a line and of a second look. Raises ExpressionError or RunError if it is none."""
     if line.status is Status.OK and line.fitness is None:
         raise RunError("a candidate with status 'ok' has no fitness")
     origin = Origin(line.operation, line.parents)
-    proposal = Proposal(line.id, parse_expression(line.structure), line.generation, origin)
-    loss = SymbolicLoss(parse_expression(line.expression), line.kind, line.reduction)
+    structure = parse_expression(line.structure)
+    expression = structure if line.expression == line.structure else parse_expression(line.expression)
     detail = "" if line.detail == SENTENCES[line.status] else line.detail
-    return Candidate(proposal, loss, Score(line.status, line.fitness, line.per_seed, detail, line.curve))
+    return Candidate(
+        Proposal(line.id, structure, line.generation, origin),
+        SymbolicLoss(expression, line.kind, line.reduction),
+        Score(line.status, line.fitness, line.per_seed, detail, line.curve),
+        confirmation,
+    )
 
 
 def finalist_line(candidate_id: int, confirmation: Confirmation) -> FinalistLine:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from symloss.errors import ExpressionError, did_you_mean
-from symloss.expr.operators import INPUTS, operator_named
+from symloss.expr.operators import INPUTS, OPERATORS, operator_named
 from symloss.expr.primitives import Vocabulary
 
 MAX_HEIGHT = 100
@@ -23,64 +23,90 @@ MAX_SIZE = 10_000
 """No expression has more nodes than this."""
 
 
-@dataclass(frozen=True)
+_NO_INPUTS: frozenset[str] = frozenset()
+_INPUT_SETS = {name: frozenset({name}) for name in INPUTS}
+_UNIONS: dict[frozenset[str], frozenset[str]] = {}
+"""Each set of inputs once: all expressions share them."""
+
+_set = object.__setattr__
+
+
+# Searches and archives hold millions of nodes: they have slots, and what is asked for often is kept.
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """An input of the loss: `prediction` or `target`."""
 
     name: str
-    size = 1
-    height = 0
+    size: ClassVar[int] = 1
+    height: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         if self.name not in INPUTS:
             raise ExpressionError(f"unknown input '{self.name}': {did_you_mean(self.name, INPUTS)}")
 
+    @property
+    def inputs(self) -> frozenset[str]:
+        return _INPUT_SETS[self.name]
+
     def __str__(self) -> str:
         return self.name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Constant:
     """A finite number. All constants of an expression can be tuned."""
 
     value: float
-    size = 1
-    height = 0
+    size: ClassVar[int] = 1
+    height: ClassVar[int] = 0
+    inputs: ClassVar[frozenset[str]] = _NO_INPUTS
 
-    def __post_init__(self) -> None:
-        if not math.isfinite(self.value):
-            raise ExpressionError(f"a constant must be finite, found {self.value}")
-        object.__setattr__(self, "value", float(self.value))
+    def __init__(self, value: float) -> None:
+        if not math.isfinite(value):
+            raise ExpressionError(f"a constant must be finite, found {value}")
+        _set(self, "value", float(value))
 
     def __str__(self) -> str:
         return repr(self.value)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Call:
-    """An operator applied to expressions. `size` counts nodes; a leaf has height 0."""
+    """An operator applied to expressions.
+
+    size: number of nodes. height: of the tree; a leaf has 0. inputs: names of the inputs that occur.
+    """
 
     operator: str
     arguments: tuple[Expr, ...]
-    size: int = field(init=False, compare=False, repr=False)
-    height: int = field(init=False, compare=False, repr=False)
-    _hash: int = field(init=False, compare=False, repr=False)
+    size: int = field(compare=False, repr=False)
+    height: int = field(compare=False, repr=False)
+    inputs: frozenset[str] = field(compare=False, repr=False)
+    _hash: int = field(compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        row = operator_named(self.operator)
-        if len(self.arguments) != row.arity:
+    def __init__(self, operator: str, arguments: tuple[Expr, ...]) -> None:
+        row = OPERATORS.get(operator) or operator_named(operator)
+        if len(arguments) != row.arity:
             raise ExpressionError(
                 f"operator '{row.name}' takes {row.arity} argument{'s' * (row.arity != 1)}, "
-                f"found {len(self.arguments)}"
+                f"found {len(arguments)}"
             )
-        size, height = 1, 0
-        for argument in self.arguments:
+        size, height, inputs = 1, 0, _NO_INPUTS
+        for argument in arguments:
             size += argument.size
-            height = max(height, argument.height + 1)
-        set_ = object.__setattr__
-        set_(self, "size", size)
-        set_(self, "height", height)
-        set_(self, "_hash", hash((self.operator, self.arguments)))
+            if argument.height >= height:
+                height = argument.height + 1
+            if not argument.inputs <= inputs:
+                union = inputs | argument.inputs
+                inputs = _UNIONS.setdefault(union, union)
+        _set(self, "operator", row.name)
+        _set(self, "arguments", arguments)
+        _set(self, "size", size)
+        _set(self, "height", height)
+        _set(self, "inputs", inputs)
+        _set(self, "_hash", hash((operator, arguments)))
         if height > MAX_HEIGHT or size > MAX_SIZE:
             raise ExpressionError(
                 f"an expression may be at most {MAX_HEIGHT} levels high and have at most {MAX_SIZE} nodes"
@@ -119,7 +145,7 @@ def walk(expr: Expr) -> Iterator[Expr]:
 
 def inputs_of(expr: Expr) -> frozenset[str]:
     """Names of the inputs that occur in `expr`."""
-    return frozenset(node.name for node in walk(expr) if isinstance(node, Variable))
+    return expr.inputs
 
 
 def constants_of(expr: Expr) -> tuple[float, ...]:
