@@ -1,6 +1,6 @@
 """A loss function discovered by symloss: the mean of these values
 
-    0.6634 * (min(pow(p - y, 1.535), 1.45) + 1.588 * pow(p - y, 0.7947))
+    1.627 * min(pow(p - y, 1.078), 1.764)
 
 where p = the predicted value, y = the true value.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
@@ -8,14 +8,15 @@ pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 format: torch
 kind: regression
 reduction: mean
-expression: 0.6634028235441373 * (min(pow(prediction - target, 1.534775260915508), 1.4495834902974147) + 1.5879652954390033 * pow(prediction - target, 0.7946606444835644))
+expression: 1.6272678381361032 * min(pow(prediction - target, 1.077669953934417), 1.7636981293199643)
 found by: symloss search --task diabetes --outliers 0.2 --device cpu --set training.steps=1000 --set
     training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --seeds catalogue
-candidate: 210
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 226
 task: diabetes, outliers 0.2
 metric: mse
-fitness: 0.500862524864175
+fitness: 0.5022183328765769
 learning_rate: 0.0001
 seed: 0
 symloss: 0.1.0
@@ -45,11 +46,9 @@ def loss(
         raise ValueError(f"target {tuple(target.shape)} does not fit input {tuple(input.shape)}")
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
-    log_1 = torch.log(torch.clamp(torch.abs(input - target), min=1e-07))
-    exp_1 = torch.exp(torch.clamp(1.534775260915508 * log_1, max=80.0))
-    product_1 = 1.5879652954390033 * torch.exp(torch.clamp(0.7946606444835644 * log_1, max=80.0))
-    sum_1 = torch.minimum(exp_1, input.new_full((), 1.4495834902974147)) + product_1
-    values = 0.6634028235441373 * sum_1
+    product_1 = 1.077669953934417 * torch.log(torch.clamp(torch.abs(input - target), min=1e-07))
+    exp_1 = torch.exp(torch.clamp(product_1, max=80.0))
+    values = 1.6272678381361032 * torch.minimum(exp_1, input.new_full((), 1.7636981293199643))
     if weight is not None:
         weight = weight.expand_as(values)
         values = values * weight

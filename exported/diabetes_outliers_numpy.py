@@ -1,6 +1,6 @@
 """A loss function discovered by symloss: the mean of these values
 
-    0.6634 * (min(pow(p - y, 1.535), 1.45) + 1.588 * pow(p - y, 0.7947))
+    1.627 * min(pow(p - y, 1.078), 1.764)
 
 where p = the predicted value, y = the true value.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
@@ -8,14 +8,15 @@ pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 format: numpy
 kind: regression
 reduction: mean
-expression: 0.6634028235441373 * (min(pow(prediction - target, 1.534775260915508), 1.4495834902974147) + 1.5879652954390033 * pow(prediction - target, 0.7946606444835644))
+expression: 1.6272678381361032 * min(pow(prediction - target, 1.077669953934417), 1.7636981293199643)
 found by: symloss search --task diabetes --outliers 0.2 --device cpu --set training.steps=1000 --set
     training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --seeds catalogue
-candidate: 210
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 226
 task: diabetes, outliers 0.2
 metric: mse
-fitness: 0.500862524864175
+fitness: 0.5022183328765769
 learning_rate: 0.0001
 seed: 0
 symloss: 0.1.0
@@ -54,10 +55,9 @@ def loss(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    log_1 = np.log(np.maximum(np.abs(outputs - target), 1e-07))
-    minimum_1 = np.minimum(np.exp(np.minimum(1.534775260915508 * log_1, 80.0)), 1.4495834902974147)
-    product_1 = 1.5879652954390033 * np.exp(np.minimum(0.7946606444835644 * log_1, 80.0))
-    values = 0.6634028235441373 * (minimum_1 + product_1)
+    product_1 = 1.077669953934417 * np.log(np.maximum(np.abs(outputs - target), 1e-07))
+    minimum_1 = np.minimum(np.exp(np.minimum(product_1, 80.0)), 1.7636981293199643)
+    values = 1.6272678381361032 * minimum_1
     values = values + np.zeros_like(outputs)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -71,15 +71,10 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     difference_1 = outputs - target
     guard_1 = np.maximum(np.abs(difference_1), 1e-07)
-    log_1 = np.log(guard_1)
-    product_1 = 1.534775260915508 * log_1
+    product_1 = 1.077669953934417 * np.log(guard_1)
     exp_1 = np.exp(np.minimum(product_1, 80.0))
-    product_2 = 0.7946606444835644 * log_1
-    product_3 = 1.0 / guard_1 * _guard_slope(difference_1)
-    product_4 = product_3 * 1.534775260915508 * (1.0 + np.minimum(np.sign(80.0 - product_1), 0.0))
-    product_5 = product_3 * 0.7946606444835644 * (1.0 + np.minimum(np.sign(80.0 - product_2), 0.0))
-    product_6 = exp_1 * product_4 * (0.5 + 0.5 * np.sign(1.4495834902974147 - exp_1))
-    sum_1 = product_6 + np.exp(np.minimum(product_2, 80.0)) * product_5 * 1.5879652954390033
-    slopes = sum_1 * 0.6634028235441373
+    product_2 = 1.0 / guard_1 * _guard_slope(difference_1) * 1.077669953934417
+    product_3 = exp_1 * (product_2 * (1.0 + np.minimum(np.sign(80.0 - product_1), 0.0)))
+    slopes = product_3 * (0.5 + 0.5 * np.sign(1.7636981293199643 - exp_1)) * 1.6272678381361032
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient
