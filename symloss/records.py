@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from symloss.errors import ExpressionError
-from symloss.expr import Expr, inputs_of
+from symloss.expr import Expr
 
 
 class Kind(str, Enum):
@@ -50,7 +50,7 @@ class SymbolicLoss:
             raise ExpressionError(
                 f"reduction must be one of {', '.join(REDUCTIONS)}, found '{self.reduction}'"
             )
-        if "prediction" not in inputs_of(self.expression):
+        if "prediction" not in self.expression.inputs:
             raise ExpressionError("a loss must contain the prediction, or no network could learn from it")
 
 

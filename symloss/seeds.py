@@ -9,7 +9,7 @@ from pathlib import Path
 
 from symloss.archive import RunFolder
 from symloss.errors import ExpressionError
-from symloss.expr import Expr, bound, guarded, inputs_of, parse_expression, print_expression
+from symloss.expr import Expr, bound, guarded, parse_expression, print_expression
 from symloss.grammar import Grammar
 from symloss.reading.files import read_text
 from symloss.records import Kind, ranked
@@ -44,9 +44,7 @@ def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
         found = [row.expression for row in read_hall_of_fame(Path(source))]
     else:
         found = _lines(Path(source))
-    usable = [
-        guarded(expr) for expr in found if {"prediction"} <= inputs_of(expr) <= {"prediction", "target"}
-    ]
+    usable = [guarded(expr) for expr in found if {"prediction"} <= expr.inputs <= {"prediction", "target"}]
     if not usable:
         raise ExpressionError(f"'{source}' holds no formula of the prediction to start from")
     return list(dict.fromkeys(usable))

@@ -12,7 +12,7 @@ import itertools
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, inputs_of
+from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant
 from symloss.grammar import Derivation, parse_grammar, reach_of
 
 law = settings(
@@ -49,7 +49,7 @@ def expressions(values=moderate, operators=tuple(OPERATORS), required=(), max_le
         )
 
     drawn = st.recursive(leaves, applied, max_leaves=max_leaves)
-    return drawn.filter(lambda expr: set(required) <= inputs_of(expr)) if required else drawn
+    return drawn.filter(lambda expr: set(required) <= expr.inputs) if required else drawn
 
 
 # --- grammars -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from symloss.distill.samples import Samples
-from symloss.expr import Expr, call, constants_of, fold, inputs_of, with_constants
+from symloss.expr import Expr, call, constants_of, fold, with_constants
 from symloss.losses.population import structure_of
 from symloss.losses.tape import Array, mixed_tape, sensitivity_tape, slope_tape, value_tape
 
@@ -117,7 +117,7 @@ class Fit:
             return None
         bare = with_constants(self.expr, start.tolist())
         expression = fold(call("mul", scale * self._samples.size, fold(bare)))
-        if "prediction" not in inputs_of(expression):
+        if "prediction" not in expression.inputs:
             return None
         return Fitted(expression, float(np.sqrt(left @ left)))
 
@@ -141,7 +141,7 @@ class Fit:
 
 def refitted(expr: Expr, samples: Samples, evaluations: int = 100) -> Fitted | None:
     """The formula with the constants that fit best, starting from its own."""
-    if "prediction" not in inputs_of(expr):
+    if "prediction" not in expr.inputs:
         return None
     return Fit(expr, samples).fitted(constants_of(expr), evaluations)
 

@@ -12,7 +12,7 @@ import numpy as np
 from symloss.distill.constants import Fit, Fitted
 from symloss.distill.front import Front, trimmed
 from symloss.distill.samples import Samples
-from symloss.expr import Expr, constants_of, fold, inputs_of, without_offset
+from symloss.expr import Expr, constants_of, fold, without_offset
 from symloss.grammar import Grammar, reach_of
 from symloss.losses.population import structure_of
 from symloss.records import Candidate, Kind, Proposal, Score, Status, SymbolicLoss
@@ -83,7 +83,7 @@ class Fitter:
         return Candidate(proposal, SymbolicLoss(found.expression, self.kind), Score(Status.OK, cost))
 
     def _fitted(self, expr: Expr) -> Fitted | None:
-        if "prediction" not in inputs_of(expr):
+        if "prediction" not in expr.inputs:
             return None
         structure = structure_of(expr)
         tries, best = self._known.get(structure, (0, None))

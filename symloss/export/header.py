@@ -10,7 +10,7 @@ from symloss import __version__
 from symloss.errors import ExportError
 from symloss.escaping import printable
 from symloss.export.forms import Form
-from symloss.expr import OPERATORS, Call, format_formula, inputs_of, print_expression, short_number, walk
+from symloss.expr import OPERATORS, Call, format_formula, print_expression, short_number, walk
 from symloss.expr.operators import Operator
 from symloss.records import Kind, SymbolicLoss
 
@@ -115,7 +115,7 @@ def described(form: Form, header: Header, format: str) -> list[str]:
     formula = textwrap.wrap(format_formula(loss.expression), 92, subsequent_indent="    ")
     lines = [f"{one_line(header.title)}: {whole[loss.reduction]}{summed}", ""]
     lines += [f"    {line}" for line in formula]
-    lines += ["", f"where {entry}{_COUNTED if 'classes' in inputs_of(loss.expression) else ''}."]
+    lines += ["", f"where {entry}{_COUNTED if 'classes' in loss.expression.inputs else ''}."]
     lines += _scheduled(form)
     lines += [_meaning(row) for row in guarded_operators(loss)]
     lines += ["", f"format: {format}", f"kind: {loss.kind.value}", f"reduction: {loss.reduction}"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
 from symloss.errors import ExpressionError, did_you_mean
-from symloss.expr.operators import INPUTS, OPERATORS, operator_named
+from symloss.expr.operators import INPUTS, operator_named
 from symloss.expr.primitives import Vocabulary
 
 MAX_HEIGHT = 100
@@ -81,13 +81,13 @@ class Call:
 
     operator: str
     arguments: tuple[Expr, ...]
-    size: int = field(compare=False, repr=False)
-    height: int = field(compare=False, repr=False)
-    inputs: frozenset[str] = field(compare=False, repr=False)
-    _hash: int = field(compare=False, repr=False)
+    size: int = field(init=False, compare=False, repr=False)
+    height: int = field(init=False, compare=False, repr=False)
+    inputs: frozenset[str] = field(init=False, compare=False, repr=False)
+    _hash: int = field(init=False, compare=False, repr=False)
 
     def __init__(self, operator: str, arguments: tuple[Expr, ...]) -> None:
-        row = OPERATORS.get(operator) or operator_named(operator)
+        row = operator_named(operator)
         if len(arguments) != row.arity:
             raise ExpressionError(
                 f"operator '{row.name}' takes {row.arity} argument{'s' * (row.arity != 1)}, "
@@ -101,7 +101,7 @@ class Call:
             if not argument.inputs <= inputs:
                 union = inputs | argument.inputs
                 inputs = _UNIONS.setdefault(union, union)
-        _set(self, "operator", row.name)
+        _set(self, "operator", row.name)  # the table's own text, not a copy for every node
         _set(self, "arguments", arguments)
         _set(self, "size", size)
         _set(self, "height", height)
@@ -141,11 +141,6 @@ def walk(expr: Expr) -> Iterator[Expr]:
     if isinstance(expr, Call):
         for argument in expr.arguments:
             yield from walk(argument)
-
-
-def inputs_of(expr: Expr) -> frozenset[str]:
-    """Names of the inputs that occur in `expr`."""
-    return expr.inputs
 
 
 def constants_of(expr: Expr) -> tuple[float, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from symloss.expr.expression import Call, Constant, Expr, call, evaluate, inputs_of
+from symloss.expr.expression import Call, Constant, Expr, call, evaluate
 from symloss.expr.primitives import FLOATS
 
 
@@ -140,9 +140,9 @@ def without_offset(expr: Expr) -> Expr:
     """`expr` without outermost terms that do not contain the prediction: they never reach a gradient."""
     if isinstance(expr, Call) and expr.operator in ("add", "sub"):
         a, b = expr.arguments
-        if "prediction" not in inputs_of(b):
+        if "prediction" not in b.inputs:
             return without_offset(a)
-        if "prediction" not in inputs_of(a):
+        if "prediction" not in a.inputs:
             rest = without_offset(b)
             return rest if expr.operator == "add" else _fold_neg(rest)
     return expr

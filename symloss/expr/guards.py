@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from symloss.errors import ExpressionError
-from symloss.expr.expression import Call, Constant, Expr, Variable, inputs_of, map_leaves
+from symloss.expr.expression import Call, Constant, Expr, Variable, map_leaves
 
 
 def guarded(expr: Expr) -> Expr:
@@ -36,7 +36,7 @@ def _renamed(expr: Expr, old: str, new: str, fits: Callable[[Expr], bool]) -> Ex
 
 def _is_positive(expr: Expr) -> bool:
     """True if `expr` is a product of positive constants and of p, 1 - p and powers of them, for 0 < p < 1."""
-    if "target" in inputs_of(expr):
+    if "target" in expr.inputs:
         return False
     if isinstance(expr, Constant):
         return expr.value > 0.0

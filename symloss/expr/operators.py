@@ -192,6 +192,7 @@ SEARCHED = ("prediction", "target")
 
 def operator_named(name: str) -> Operator:
     """The row of `name`. Raises ExpressionError, with the nearest known name, if there is none."""
-    if name not in OPERATORS:
+    row = OPERATORS.get(name)
+    if row is None:
         raise ExpressionError(f"unknown operator '{name}': {did_you_mean(name, OPERATORS)}")
-    return OPERATORS[name]
+    return row

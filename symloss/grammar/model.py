@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
-from symloss.expr import Call, Constant, Expr, Variable, inputs_of
+from symloss.expr import Call, Constant, Expr, Variable
 from symloss.expr.expression import MAX_HEIGHT
 
 
@@ -177,7 +177,7 @@ def admits(grammar: Grammar, expr: Expr) -> bool:
     return (
         expr.height <= grammar.max_height
         and expr.size <= grammar.max_size
-        and grammar.required <= inputs_of(expr)
+        and grammar.required <= expr.inputs
     )
 
 

@@ -9,7 +9,6 @@ from functools import reduce
 from itertools import islice
 
 from symloss.expr import Call, Constant, Expr, Variable, call
-from symloss.expr.expression import inputs_of
 from symloss.expr.fold import fold, split_factor
 
 TARGET = Variable("target")
@@ -35,8 +34,8 @@ class _Term:
 def gathered(expr: Expr) -> Expr | None:
     """`expr` as target * a + (1 - target) * b + c, where a, b and c are sums without the target.
 
-    What of it is zero is left out. None if the target stands anywhere but as a factor, or if multiplying out
-    gives too many terms.
+    A part without terms is left out. None if the target stands anywhere but as a factor, or if there are too
+    many terms.
     """
     terms = _terms(fold(expr))
     if terms is None:
@@ -45,7 +44,7 @@ def gathered(expr: Expr) -> Expr | None:
     for term in terms:
         of = [factor for factor in term.factors if factor in (TARGET, OTHERS)]
         rest = term.without(of[0]) if of else term
-        if len(of) > 1 or any("target" in inputs_of(factor) for factor in rest.factors):
+        if len(of) > 1 or any("target" in factor.inputs for factor in rest.factors):
             return None
         groups[of[0] if of else None].append(rest)
     parts = [_whole(of, own) for of, own in groups.items() if own]
@@ -112,4 +111,4 @@ def _is_one_minus(expr: Expr) -> bool:
 
 
 def _is_free(expr: Expr) -> bool:
-    return "target" not in inputs_of(expr)
+    return "target" not in expr.inputs

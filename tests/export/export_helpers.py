@@ -8,7 +8,7 @@ from symloss.export import runner, verify
 from symloss.export.forms import careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.targets import TARGETS
-from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, inputs_of
+from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant
 from symloss.records import Kind, SymbolicLoss
 from symloss.workers import one_thread
 
@@ -30,7 +30,7 @@ def random_expression(rng, depth):
     row = rng.choice([row for row in OPERATORS.values() if not row.partial])
     operation = Call(row.name, tuple(random_expression(rng, depth - 1) for _ in range(row.arity)))
     # Parts made of constants alone are folded before a search trains them, so they do not occur.
-    return operation if inputs_of(operation) else Constant(rng.gauss(0, 1))
+    return operation if operation.inputs else Constant(rng.gauss(0, 1))
 
 
 def random_losses(seed, count):
@@ -38,7 +38,7 @@ def random_losses(seed, count):
     found = []
     while len(found) < count:
         expression = random_expression(rng, rng.randint(1, 6))
-        if "prediction" in inputs_of(expression):
+        if "prediction" in expression.inputs:
             found.append(
                 SymbolicLoss(expression, rng.choice(list(Kind)), rng.choice(["mean", "sum", "none"]))
             )

@@ -20,7 +20,6 @@ from symloss.expr import (
     Variable,
     call,
     constants_of,
-    inputs_of,
     map_leaves,
     walk,
     with_constants,
@@ -51,7 +50,7 @@ def test_size_height_and_inputs_agree_with_a_walk(expr):
 
     assert expr.size == len(list(walk(expr)))
     assert expr.height == height(expr)
-    assert inputs_of(expr) == {node.name for node in walk(expr) if isinstance(node, Variable)}
+    assert expr.inputs == {node.name for node in walk(expr) if isinstance(node, Variable)}
     assert next(walk(expr)) is expr
 
 
