@@ -9,13 +9,14 @@ offset.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import least_squares
 
 from symloss.distill.samples import Samples
 from symloss.expr import Expr, call, constants_of, fold, with_constants
+from symloss.expr.fold import scaled, split_factor
 from symloss.losses.population import structure_of
 from symloss.losses.tape import Array, mixed_tape, sensitivity_tape, slope_tape, value_tape
 
@@ -169,4 +170,13 @@ def rounded(found: Fitted, samples: Samples, worse: float = 1.02) -> Fitted:
         tried = Fit(best.expression, samples).fitted(numbers, 30, free)
         if tried is not None and tried.error <= limit and tried.size <= best.size:
             best = tried
-    return best
+    return _without_noise(best)
+
+
+def _without_noise(found: Fitted) -> Fitted:
+    """With a factor in front such as 0.9999999999999999, which is fitted anew above each time, made 1."""
+    factor, rest = split_factor(found.expression)
+    near = round(2 * factor) / 2
+    if near == 0.0 or abs(near - factor) > 1e-9 * abs(near):
+        return found
+    return replace(found, expression=scaled(near, rest))

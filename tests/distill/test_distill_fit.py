@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import expressions, law
 
 from benchmarks.distill import measure
-from symloss.distill.constants import Fit, error_of, refitted
+from symloss.distill.constants import Fit, Fitted, error_of, refitted, rounded
 from symloss.distill.front import Front, shorter
 from symloss.distill.genetic import FitSettings, fit_formulas
 from symloss.distill.samples import sampled, usual_domain, visited
@@ -186,3 +186,18 @@ def test_samples_are_in_double_precision():
     sampled(lambda p, y: seen.append((p.dtype, y.dtype)) or y * p * p, usual_domain(Kind.BINARY))
     assert seen == [(torch.float64, torch.float64)]
     assert Constant(1.0) == parse_expression("1")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("-0.9999999999999999 * (y * log(p))", "-(y * log(p))"),
+        ("-1.0000000000000002 * (y * log(p))", "-(y * log(p))"),
+        ("-1.001 * (y * log(p))", "-1.001 * (y * log(p))"),
+    ],
+)
+def test_a_factor_that_is_one_but_for_rounding_is_not_written(text, written):
+    loss = SymbolicLoss(parse_expression(written), Kind.MULTICLASS)
+    samples = symbolic_teacher(loss, "teacher", 10).samples("value")
+    found = rounded(Fitted(parse_expression(text), 1e-16), samples)
+    assert format_formula(found.expression) == written
