@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from dataclasses import replace
 
@@ -16,7 +17,8 @@ from symloss.benchmark.command import as_command
 from symloss.benchmark.job import by_hand, judged
 from symloss.benchmark.report import Origins, documents, together
 from symloss.cli.main import main
-from symloss.config import SearchConfig, resolve
+from symloss.cli.search import command as search
+from symloss.config import SearchConfig, parse_assignments, resolve
 from symloss.errors import SymlossError
 from symloss.evaluation.statistics import holm
 from symloss.expr import print_expression
@@ -215,14 +217,11 @@ def test_the_command_repeats_the_search():
             "racing": {"rungs": [0.1, 0.5]},
         }
     )
-    import shlex
-
-    from symloss.cli.search import command
-    from symloss.config import parse_assignments
-
     words = shlex.split(as_command(config))
     assert words[:2] == ["symloss", "search"]
-    given = command.make_context("search", words[2:]).params
+    # Below the group: a command keeps the names of its --help from the context in which it is first asked.
+    with main.make_context("symloss", words[1:]) as above:
+        given = search.make_context("search", words[2:], parent=above).params
     assignments = given.pop("assignments")
     options = {k: v for k, v in given.items() if v is not None and k not in ("out", "config_file")}
     assert resolve(parse_assignments(assignments), options) == config
