@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from symloss.archive import RunFolder, SavedState
+from symloss.archive.changes import answer_changes
 from symloss.archive.holding import held, make_folder
 from symloss.config import SearchConfig
 from symloss.errors import RunError, StoppedError, SymlossError
@@ -120,7 +121,7 @@ class SearchRun:
         by_id = {c.id: c for c in candidates}
         self.candidates = list(candidates)
         self.evaluator.known = {mark: by_id[id_] for mark, id_ in state.marks.items()}
-        self.search.restore(state.search)
+        self.search.restore(state.search, [c.proposal.structure for c in candidates])
         self._generation = state.generation
         self._earlier_seconds = state.seconds
 
@@ -336,14 +337,7 @@ def _resumed(
             "start it anew there, with a task from a file if it is to be resumable"
         )
     task = task_of(config)
-    changes = changes_since(folder, task, digest_of(config, task))
-    if changes and not force:
-        raise RunError(
-            f"{'; '.join(changes)} now, since the search in '{path}' began, so it would not end as it "
-            "would have; choose another --out, bring back what was, or go on all the same with --force"
-        )
-    for change in changes:
-        say(f"going on all the same: {change}")
+    answer_changes("search", path, changes_since(folder, task, digest_of(config, task)), force, say)
     grammar = folder_grammar(folder)
     run = SearchRun(config, task, grammar, folder, watcher, stop)
     state = folder.state()

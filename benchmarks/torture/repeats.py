@@ -1,4 +1,4 @@
-"""The same search with another number of workers, order of sets, terminal and working directory."""
+"""The same search with another number of workers, order of sets and files, terminal and folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import pty
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.torture.running import TOP, Row, Wholes, ended, started, symloss, to_the_end
+import numpy as np
+from PIL import Image
+
+from benchmarks.torture.running import TOP, Ended, Row, Wholes, ended, started, symloss, to_the_end
 from benchmarks.torture.victims import VICTIMS
 
 RIGHT = "the same bytes"
@@ -45,7 +49,37 @@ def repeats(wholes: Wholes, folder: Path, times: int) -> list[Row]:
     assert symloss(command, wholes.seconds[search.name] * 0.7).code in (0, -9)
     to_the_end(search, out, wholes.materials, OMP_NUM_THREADS="1")
     rows.append(Row("a search in two processes, one after the other", 1, same(), RIGHT))
-    return rows
+    found = 0
+    for seed in range(times):
+        assert _shuffled(command, seed).code == 0
+        found += same()
+    rows.append(Row("a search where files are listed in another order", times, found, RIGHT))
+    return [*rows, _images(folder, times)]
+
+
+def _shuffled(command: list[str], seed: int) -> Ended:
+    """Run symloss where folders are listed in a random order."""
+    return ended(started([str(seed), *command], module="benchmarks.torture.shuffled"))
+
+
+def _images(folder: Path, times: int) -> Row:
+    """Few-shot training on a user's folder of images, which is where a listing decides the most."""
+    images, rng = folder / "images", np.random.default_rng(0)
+    for number in range(12):
+        (images / f"class {number}").mkdir(parents=True)
+        for name in "abcde":
+            pixels = rng.integers(0, 256, (12, 12), dtype=np.uint8)
+            Image.fromarray(pixels).save(images / f"class {number}" / f"{name}.png")
+    fewshot = next(own for own in VICTIMS if own.name == "fewshot train")
+    victim = replace(fewshot, begin=f"{fewshot.begin} --dataset folder:{images}")
+    whole, out = folder / "few", folder / "few-again"
+    assert symloss(victim.command(whole, folder)).code == 0
+    found = 0
+    for seed in range(times):
+        assert _shuffled(victim.command(out, folder), seed).code == 0
+        found += int(not victim.differing(out, whole))
+        shutil.rmtree(out)
+    return Row("few-shot training on a folder of images, listed in another order", times, found, RIGHT)
 
 
 def _at_a_terminal(command: list[str]) -> None:

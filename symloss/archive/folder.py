@@ -16,9 +16,7 @@ the pieces of the running one, which need not be trained again.
 
 from __future__ import annotations
 
-import csv
 import gc
-import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,9 +45,10 @@ from symloss.archive.lines import (
     from_line,
     to_line,
 )
+from symloss.archive.table import Table
 from symloss.errors import RunError, SymlossError
 from symloss.escaping import pasted
-from symloss.records import Candidate, Confirmation, ranked
+from symloss.records import Candidate, Confirmation
 
 T = TypeVar("T")
 
@@ -151,6 +150,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._table = Table()
 
     @classmethod
     def create(cls, path: Path, record: dict[str, Any], grammar_text: str) -> RunFolder:
@@ -302,37 +302,7 @@ class RunFolder:
 
     def write_table(self, candidates: Iterable[Candidate]) -> None:
         """Write `candidates.csv`: the scored candidates, best first."""
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(
-            [
-                "rank",
-                "id",
-                "fitness",
-                "confirmed",
-                "learning_rate",
-                "size",
-                "generation",
-                "formula",
-                "expression",
-            ]
-        )
-        for rank, candidate in enumerate(ranked(candidates), start=1):
-            line, confirmed = to_line(candidate), candidate.confirmation
-            second = ("", "") if confirmed is None else (confirmed.cost, confirmed.learning_rate)
-            table.writerow(
-                [
-                    rank,
-                    line.id,
-                    line.fitness,
-                    *second,
-                    line.size,
-                    line.generation,
-                    line.formula,
-                    line.expression,
-                ]
-            )
-        self._replace("candidates.csv", text.getvalue().encode())
+        self._replace("candidates.csv", self._table.text(candidates).encode())
 
     def _append(self, name: str, rows: Sequence[Any]) -> None:
         append_lines(self.path / name, rows)

@@ -16,6 +16,7 @@ from symloss.expr import format_formula
 from symloss.grammar import Grammar
 from symloss.meta.calibration import Calibration
 from symloss.records import Candidate, ranked
+from symloss.run_record import determinism
 from symloss.tasks import Task
 from symloss.watching import Progress
 
@@ -176,7 +177,10 @@ def _table(progress: Progress) -> Table:
 
 
 def headline(config: SearchConfig, task: Task, grammar: Grammar) -> str:
-    """What is searched for, in a line."""
+    """What is searched for, and whether another search with the same command finds the same."""
     metric = config.metric or task.metric
     device = task.train.x.device
-    return f"{config.method} on {task.name} ({task.model_name}, {metric}), grammar {grammar.name}, {device}"
+    return (
+        f"{config.method} on {task.name} ({task.model_name}, {metric}), grammar {grammar.name}, {device}\n"
+        f"  determinism: {determinism(config, device)}"
+    )

@@ -121,7 +121,12 @@ class EvaluationFolder:
         """
         if len(self.record.tasks) != len(tasks):
             raise RunError(f"'{self.path}/{RECORD}' is damaged: it has {len(self.record.tasks)} tasks")
-        changes = [f"{name} is {versions.get(name)}" for name in versions if versions != self.record.versions]
+        was = self.record.versions
+        changes = [
+            f"{name} is {now} and was {was.get(name)}"
+            for name, now in versions.items()
+            if was.get(name) != now
+        ]
         for before, (digest, losses, device) in zip(self.record.tasks, tasks, strict=True):
             changes += [
                 f"'{name}' is another loss" for name in losses if before.losses.get(name) != losses[name]
@@ -129,10 +134,11 @@ class EvaluationFolder:
             if before.digest != digest:
                 changes.append("the data, the networks or the metric are others")
             if before.device != device:
-                changes.append(f"the device is {device} and not {before.device}")
+                changes.append(f"the device is {device} and was {before.device}")
         if changes:
             raise RunError(
-                f"{changes[0]} now, since the evaluation in '{self.path}' began; choose another --out"
+                f"the evaluation in '{self.path}' cannot go on as it began: {'; '.join(changes)}; "
+                "choose another --out"
             )
 
     def timing(self, number: int, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from symloss import __version__
+from symloss.archive.changes import answer_changes
 from symloss.archive.holding import held, make_folder
 from symloss.errors import RunError, TaskError
 from symloss.escaping import pasted
@@ -89,15 +90,11 @@ def resume(
     """
     record = folder.read_record(out)
     before = {"torch": record.torch, "symloss": record.symloss}
-    for name, now in (("torch", str(torch.__version__)), ("symloss", __version__)):
-        if before[name] == now:
-            continue
-        if not force:
-            raise RunError(
-                f"'{out}' was made with {name} {before[name]}, here is {now}; install that version to go on, "
-                "or go on all the same with --force"
-            )
-        say(f"going on all the same: {name} is {now} and was {before[name]}")
+    versions = {"torch": str(torch.__version__), "symloss": __version__}
+    changes = [
+        f"{name} is {now} and was {before[name]}" for name, now in versions.items() if before[name] != now
+    ]
+    answer_changes("training", out, changes, force, say)
     with held(out):
         return _go_on(record, _task_of(record, task), out, say, stop)
 

@@ -17,6 +17,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from symloss.archive.changes import answer_changes
 from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder, Snapshot
 from symloss.errors import RunError, StoppedError
@@ -260,13 +261,7 @@ def resume(
         config = config_of(folder)
         task = task_of(config)
         changes = changes_since(folder.record(), digest_of(config, task))
-        if changes and not force:
-            raise RunError(
-                f"{'; '.join(changes)} now, since the run in '{path}' began, so it would not end as it would "
-                "have; choose another --out, bring back what was, or go on all the same with --force"
-            )
-        for change in changes:
-            say(f"going on all the same: {change}")
+        answer_changes("training", path, changes, force, say)
         run = LearningRun(config, task, folder, say, tick, stop)
         state = folder.state()
         if state is None:

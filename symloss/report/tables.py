@@ -80,6 +80,7 @@ def summary_lines(
         f"{task.get('name')} ({task.get('model')}), metric {task.get('metric')}, "
         f"grammar {grammar.get('name')}, seed {record.get('seed')}",
         *(f"  {note}" for note in task.get("notes", [])),
+        *([f"  determinism: {record['determinism']}"] if "determinism" in record else []),
         f"{standing}: {len(candidates)} candidates ({told})",
     ]
     return lines

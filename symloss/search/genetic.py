@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from deap import gp, tools
 
-from symloss.expr import Expr, parse_expression
+from symloss.expr import Expr
 from symloss.grammar import Derivation, Grammar, admits, derive, from_json, to_json
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator, Room
@@ -21,10 +21,9 @@ ATTEMPTS = 20
 
 
 class GeneticStanding(RandomStanding, frozen=True):
-    """What is saved. parents: derivation, cost and candidate of each. seen: formulas proposed so far."""
+    """What is saved. parents: derivation, cost and candidate of each."""
 
     parents: tuple[tuple[Any, float, int], ...]
-    seen: tuple[str, ...]
 
 
 class GeneticSearch:
@@ -177,12 +176,11 @@ class GeneticSearch:
                 [to_json(self._set.derivation(tree)), tree.fitness.values[0], tree.candidate]
                 for tree in self._parents
             ],
-            "seen": sorted(str(expression) for expression in self._seen),
             "next_id": self._next_id,
             "generation": self._generation,
         }
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, asked: Iterable[Expr]) -> None:
         saved = saved_as(state, GeneticStanding)
         self._rng.setstate(saved.rng)
         self._parents = []
@@ -190,7 +188,7 @@ class GeneticSearch:
             tree = self._set.tree(from_json(self.grammar, data), candidate)
             tree.fitness.values = (fitness,)
             self._parents.append(tree)
-        self._seen = {parse_expression(text) for text in saved.seen}
+        self._seen = set(asked)
         self._next_id, self._generation = saved.next_id, saved.generation
         self._asked = {}
 

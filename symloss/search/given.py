@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from symloss.errors import ConfigError
@@ -34,5 +34,5 @@ class GivenSearch:
     def state(self) -> Any:
         return {"asked": self._asked}
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, asked: Iterable[Expr]) -> None:
         self._asked = int(state["asked"])

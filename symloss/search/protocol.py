@@ -5,9 +5,10 @@ A search knows nothing about training. It is asked and told by the run, which al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
+from symloss.expr import Expr
 from symloss.records import Candidate, Proposal
 
 
@@ -15,7 +16,8 @@ class Search(Protocol):
     """Ask for proposals, tell their scores, and repeat. A generation is one ask and one tell.
 
     The same seed and the same answers give the same proposals, in any process. `state` is plain JSON
-    data; a new search that has been given it with `restore` goes on as the old one would have.
+    data that does not grow with the generations; a new search that has been given it with `restore` goes
+    on as the old one would have.
     """
 
     def ask(self) -> list[Proposal]:
@@ -27,5 +29,5 @@ class Search(Protocol):
     def state(self) -> Any:
         """Everything needed to go on after the last `tell`, as JSON data."""
 
-    def restore(self, state: Any) -> None:
-        """Go on from `state`."""
+    def restore(self, state: Any, asked: Iterable[Expr]) -> None:
+        """Go on from `state`, which was taken when `asked` were all formulas proposed so far."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from symloss.expr import Expr
 from symloss.grammar import Grammar
 from symloss.records import Candidate, Origin, Proposal
 from symloss.search.generate import Generator
@@ -39,7 +40,7 @@ class RandomSearch:
             "generation": self._generation,
         }
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, asked: Iterable[Expr]) -> None:
         saved = saved_as(state, RandomStanding)
         self._rng.setstate(saved.rng)
         self._next_id, self._generation = saved.next_id, saved.generation

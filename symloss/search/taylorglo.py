@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -161,7 +161,7 @@ class TaylorGLOSearch:
             "generation": self._generation,
         }
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, asked: Iterable[Expr]) -> None:
         standing = saved_as(state, TaylorGLOStanding)
         self._strategy, saved = self._fresh(), standing.strategy
         for name in ("centroid", "C", "B", "diagD", "pc", "ps"):

@@ -86,6 +86,19 @@ def test_the_table_is_sorted_and_parses_as_csv(folder):
     assert float(rows[1]["fitness"]) == 1e-300
 
 
+def test_a_table_written_before_changes_nothing(folder, tmp_path):
+    """A search writes it again and again, with more candidates, at last with the finalists confirmed."""
+    folder.write_table(CANDIDATES[:2])
+    confirmed = [replace(CANDIDATES[1], confirmation=Confirmation(0.9, 0.15, 40, 2)), CANDIDATES[0]]
+    added = [*confirmed, candidate(9, 0.2, "prediction - target")]
+    folder.write_table(added)
+    fresh = RunFolder.create(tmp_path / "fresh", RECORD, "loss = prediction - target\n")
+    fresh.write_table(added)
+    written = [(own.path / "candidates.csv").read_bytes() for own in (folder, fresh)]
+    assert written[0] == written[1]
+    assert [line.split(b",")[1] for line in written[0].splitlines()] == [b"id", b"2", b"9", b"1"]
+
+
 def test_events_are_lines_with_a_time(folder):
     folder.add_event("started", generation=0)
     folder.add_event("finished", seconds=1.5)

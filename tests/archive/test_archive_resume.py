@@ -212,7 +212,7 @@ def test_a_run_does_not_go_on_with_another_task(tmp_path):
     start(resolve(SETTINGS, settings), tmp_path / "run", stop=stop_after(1, tmp_path / "run"))
     before = (tmp_path / "run" / "candidates.jsonl").read_bytes()
     task.write_text(TASK.format(shift=1))
-    with pytest.raises(RunError, match="the data, the networks or the metric are others now"):
+    with pytest.raises(RunError, match="have: the data, the networks or the metric are others; bring back"):
         resume(tmp_path / "run")
     assert (tmp_path / "run" / "candidates.jsonl").read_bytes() == before
     task.write_text(text)
@@ -262,7 +262,7 @@ def test_a_run_does_not_go_on_with_other_versions_unless_forced(whole, stopped, 
 def test_a_run_does_not_go_on_with_an_edited_grammar(stopped):
     path = stopped / "grammar.grammar"
     path.write_text(path.read_text().replace("abs(", "square(", 1))
-    with pytest.raises(RunError, match=r"grammar.grammar has been edited now.*--force"):
+    with pytest.raises(RunError, match=r"grammar.grammar has been edited;.*--force"):
         resume(stopped)
 
 

@@ -155,6 +155,7 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
     searching = process(f"search TINY --set training.steps=1000000 --out {run}")
     assert searching.stdout is not None
     assert "evomal on digits" in searching.stdout.readline()
+    assert "determinism: the same candidates bit for bit" in searching.stdout.readline()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         searching.send_signal(signal_number)
         if signal_number is signal.SIGINT:

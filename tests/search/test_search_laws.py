@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import grammars, law
 
-from symloss.expr import evaluate, parse_expression
+from symloss.expr import Expr, evaluate, parse_expression
 from symloss.expr.primitives import FLOATS
 from symloss.grammar import admits, derive, load_grammar, parse_grammar, shipped_grammars
 from symloss.records import Candidate, Kind, Score, Status, SymbolicLoss
@@ -63,10 +63,12 @@ def make(name: str, grammar: str = "classification", seed: int = 0):
     return GeneticSearch(loaded, 20, Genetic(), seed) if name == "genetic" else RandomSearch(loaded, 20, seed)
 
 
-def run(search, generations: int) -> list[list[str]]:
+def run(search, generations: int, structures: list[Expr] | None = None) -> list[list[str]]:
     asked = []
     for _ in range(generations):
         proposals = search.ask()
+        if structures is not None:
+            structures += [p.structure for p in proposals]
         asked.append([f"{p.id} {p.generation} {p.origin} {p.structure}" for p in proposals])
         search.tell(score(proposals, fail_every=7))
     return asked
@@ -111,11 +113,20 @@ def test_a_seed_decides_everything(name):
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_search_goes_on_where_it_stopped(name, after):
     whole = run(make(name), 5)
-    first = make(name)
-    run(first, after)
+    first, structures = make(name), []
+    run(first, after, structures)
     second = make(name, seed=99)
-    second.restore(json.loads(json.dumps(first.state())))
+    second.restore(json.loads(json.dumps(first.state())), structures)
     assert run(second, 5 - after) == whole[after:]
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_state_does_not_grow_with_the_generations(name):
+    search = make(name)
+    run(search, 3)
+    early = len(json.dumps(search.state()))
+    run(search, 30)
+    assert len(json.dumps(search.state())) < 1.5 * early
 
 
 def test_two_processes_with_different_hashes_propose_the_same():

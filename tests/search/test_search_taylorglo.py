@@ -223,7 +223,7 @@ def test_a_search_that_lost_itself_starts_again(lost):
         state["strategy"]["sigma"] = value
     else:
         state["strategy"][name][0] = value
-    search.restore(state)
+    search.restore(state, [])
     search.tell(judged(search.ask(), away))
     assert search.state()["strategy"]["sigma"] == 1.2
     assert search.state()["strategy"]["centroid"] == [0.0] * NUMBERS
@@ -258,7 +258,7 @@ def test_a_state_is_plain_json_and_goes_on_bit_for_bit():
     for _ in range(9):
         whole.tell(judged(whole.ask(), away))
         other = TaylorGLOSearch(8, settings, 99, classes=10)
-        other.restore(json.loads(json.dumps(whole.state())))
+        other.restore(json.loads(json.dumps(whole.state())), [])
         assert other.state() == whole.state()
         assert other.ask() == whole.ask()
 
@@ -271,7 +271,7 @@ def test_a_damaged_state_is_refused(damage):
     state = search.state()
     state["strategy"].update(damage)
     with pytest.raises((TypeError, ValueError)):
-        search.restore(state)
+        search.restore(state, [])
 
 
 def test_what_breaks_the_invariant_is_not_proposed_and_counts_as_worst():
