@@ -68,7 +68,7 @@ def _images(folder: Path, times: int) -> Row:
     for number in range(12):
         (images / f"class {number}").mkdir(parents=True)
         for name in "abcde":
-            pixels = rng.integers(0, 256, (12, 12), dtype=np.uint8)
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
             Image.fromarray(pixels).save(images / f"class {number}" / f"{name}.png")
     fewshot = next(own for own in VICTIMS if own.name == "fewshot train")
     victim = replace(fewshot, begin=f"{fewshot.begin} --dataset folder:{images}")
