@@ -68,7 +68,7 @@ def speed(options: argparse.Namespace) -> list[str]:
     rows = ["| method | filters | batched | one after another | ratio |", "|---|---|---|---|---|"]
     for method in ("maml", "npbml"):
         settings = method_settings(method, {"network": {"filters": options.filters}})
-        learner = TaskLearner(settings, task, {}, {}, torch.device("cpu"), True)
+        learner = TaskLearner(settings, task, {}, {}, torch.device(options.device), True)
         tasks = learner.tasks(task.train, 0, settings.outer.tasks)
         times = [seconds_of(learner, tasks, batched) for batched in (True, False)]
         rates = [f"{1 / t:.2f}" for t in times]
@@ -85,7 +85,7 @@ def encoder(shots: int, options: argparse.Namespace) -> State:
         settings = msgspec.structs.replace(
             settings_of("MAML", options), outer=Outer(steps=1, valid=options.valid)
         )
-        train(settings, load_task(data), out, data, "cpu", print)
+        train(settings, load_task(data), out, data, options.device, print)
     return State(stages={"encoder": read_state(out).stages["encoder"]})
 
 
@@ -95,7 +95,7 @@ def trained(name: str, shots: int, options: argparse.Namespace) -> Path:
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
         start, task = encoder(shots, options), load_task(data)
-        record = new_record(settings_of(name, options), data, "cpu", tuple(task.train.shape), True)
+        record = new_record(settings_of(name, options), data, options.device, tuple(task.train.shape), True)
         create(out, record)
         write_state(out, start)
     end = time.monotonic() + 60 * options.minutes
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--valid", type=int, default=100)
     parser.add_argument("--every", type=int, default=250)
     parser.add_argument("--tasks", type=int, default=600)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
     options = parser.parse_args()
     lines = ["# Few-shot learning: measured", "", machine(), ""]
@@ -149,7 +150,7 @@ def main() -> None:
         written = (
             f"--minutes {options.minutes:g} --meta-steps {options.meta_steps} --filters {options.filters}"
         )
-        more = f"--pretraining {options.pretraining} --tasks {options.tasks}"
+        more = f"--pretraining {options.pretraining} --tasks {options.tasks} --device {options.device}"
         lines += [f"Written by `python -m benchmarks.fewshot {written} {more}`.", ""]
         REPORT.write_text("\n".join(lines))
 

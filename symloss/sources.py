@@ -107,8 +107,7 @@ def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
     try:
         expression = parse_expression(text)
     except SymlossError as error:
-        is_path = os.sep in text and not re.search(r"[()*+]|\s/", text)  # "p / 2" is no path
-        if is_path or text.replace("-", "").replace("_", "").isalnum():
+        if _is_path(text) or text.replace("-", "").replace("_", "").isalnum():
             raise ExpressionError(
                 f"'{cut_short(text, 100)}' is no run folder, no exported file and no loss of the catalogue: "
                 f"{did_you_mean(text, CATALOGUE)}"
@@ -120,3 +119,14 @@ def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
     return LoadedLoss(
         SymbolicLoss(expression, kind), format_formula(expression), Header(title="A loss function")
     )
+
+
+def _is_path(text: str) -> bool:
+    """Whether a text that is no formula looks like a path, as "runs/first" does and "p/2" does not."""
+    if os.sep not in text or re.search(r"[()*+]|\s/", text):
+        return False
+    try:
+        parse_expression(text.replace(os.sep, "*"))
+    except SymlossError:
+        return True
+    return False

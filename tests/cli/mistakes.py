@@ -192,6 +192,7 @@ MISTAKES = [
     mistake("export square(p-y)", "needs its kind of task", "multiclass, binary, regression"),
     mistake("export square(p-) --kind binary", "unexpected ')'", lines=3),
     mistake("export square(p)/2 --kind binary", "unexpected character '/'", "aq(a, b)", lines=3),
+    mistake("export p/2 --kind binary", "unexpected character '/'", "aq(a, b)", lines=3),
     mistake("export none.py", "cannot read 'none.py'", "No such file"),
     mistake("export user.py", "was not written by 'symloss export'"),
     mistake("export focal --learnable --format numpy", "only the format torch"),
