@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 from torch.func import vmap
 
@@ -106,7 +107,9 @@ def chosen_batching(settings: Settings, task: FewShotTask, device: torch.device)
         return wanted == "batched"
     if device.type != "cpu":
         return True
-    tasks = TaskLearner(settings, task, {}, {}, device, batched=True)
+    # One inner step tells as much as many.
+    short = replace(settings, inner=replace(settings.inner, steps=1))
+    tasks = TaskLearner(short, task, {}, {}, device, batched=True)
     some = tasks.tasks(task.train, 0, settings.outer.tasks)
     return batching_pays(tasks.learner, tasks.start, some, recomputes(settings))
 
