@@ -73,6 +73,8 @@ def entries(folder: Path) -> list[Entry]:
 
 def built(folder: Path) -> dict[str, str]:
     """The text of every file, by name. Executes all code; raises ExportError if any of it is wrong."""
+    from symloss.export.simplifying import kept
+
     chosen = entries(folder)
     jobs = [(entry, format) for entry in chosen for format in RUN]
     forms = [careful_form(entry.loss) for entry, _ in jobs]
@@ -82,10 +84,11 @@ def built(folder: Path) -> dict[str, str]:
     for (entry, format), form, checked in zip(jobs, forms, verify_codes(written, LIMIT), strict=True):
         header = replace(entry.header, verified=checked.verdict)
         files[entry.file(format)] = TARGETS[format].emit(form, header)
-    for entry in chosen:
-        for format in SHOWN:
-            files[entry.file(format)] = TARGETS[format].emit(plain_form(entry.loss), entry.header)
-        files[entry.file("picture")] = curves_svg(entry.loss)
+    with kept():
+        for entry in chosen:
+            for format in SHOWN:
+                files[entry.file(format)] = TARGETS[format].emit(plain_form(entry.loss), entry.header)
+            files[entry.file("picture")] = curves_svg(entry.loss)
     return files
 
 

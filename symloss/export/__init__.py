@@ -9,10 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from symloss.export.algebra import simplified, to_sympy
+    from symloss.export.algebra import to_sympy
     from symloss.export.header import Header
     from symloss.export.read import ExportedFile, from_torch, read_export
     from symloss.export.rounding import Rounding, round_constants
+    from symloss.export.simplifying import simplified
     from symloss.export.targets import TARGETS, Target
     from symloss.export.verify import Verification, verify_code, verify_file
     from symloss.export.write import Exported, export_code, write_export
@@ -29,7 +30,7 @@ _HOMES = {
     "from_torch": "read",
     "read_export": "read",
     "round_constants": "rounding",
-    "simplified": "algebra",
+    "simplified": "simplifying",
     "to_sympy": "algebra",
     "verify_code": "verify",
     "verify_file": "verify",

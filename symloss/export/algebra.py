@@ -6,22 +6,16 @@ expression stays the truth: a simplified form is shown only if it has the expres
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import sympy
 
-from symloss.expr import INPUTS, Expr, evaluate, parse_expression, print_expression
+from symloss.export.trees import to_tree, tree_value
+from symloss.expr import INPUTS, Expr, evaluate
 from symloss.expr.primitives import EXP_LIMIT, GUARD, FloatVocabulary
 from symloss.records import Kind, SymbolicLoss
-
-TIME_LIMIT = 10.0
-"""Seconds that simplification may take; SymPy can hang, so it runs in a process that can be stopped."""
 
 
 class SympyVocabulary:
@@ -70,14 +64,14 @@ def symbols_for(kind: Kind) -> dict[str, sympy.Symbol]:
 def to_sympy(expr: Expr, guards: bool = False, kind: Kind = Kind.REGRESSION) -> sympy.Expr:
     """The SymPy form of `expr`, in symbols p and y whose assumptions follow from `kind`."""
     result = evaluate(expr, symbols_for(kind), SympyVocabulary(guards), lambda value: sympy.Float(value, 17))
-    result = _with_whole_numbers(result)
+    result = with_whole_numbers(result)
     if guards:
         return result
     result = result.replace(sympy.Mul, _without_signs)
     return result if kind is Kind.REGRESSION else result.replace(sympy.Abs, lambda a: _size(a, kind))
 
 
-def _with_whole_numbers(expr: sympy.Expr) -> sympy.Expr:
+def with_whole_numbers(expr: sympy.Expr) -> sympy.Expr:
     """Floats that are whole numbers as integers: 2 p instead of 2.0 p."""
     floats = [f for f in expr.atoms(sympy.Float) if float(f).is_integer() and abs(f) < 1e6]
     whole = {f: sympy.Integer(int(f)) for f in floats}
@@ -107,93 +101,6 @@ def _size(a: sympy.Expr, kind: Kind) -> sympy.Expr:
     if all(c >= 0 for c in corners):
         return a
     return sympy.expand(-a) if all(c <= 0 for c in corners) else sympy.Abs(a)
-
-
-# --- simplification -------------------------------------------------------------------------------
-
-
-def simplified(loss: SymbolicLoss, time_limit: float = TIME_LIMIT) -> sympy.Expr:
-    """A simpler SymPy form of the formula if there is one in time that has the same values.
-
-    Otherwise `to_sympy` of it. Values are compared where no guard is active, since the guards are
-    left out in a form for reading.
-    """
-    plain = to_sympy(loss.expression, kind=loss.kind)
-    tree = _simplified_elsewhere(loss, time_limit)
-    if tree is None:
-        return plain
-    try:
-        shorter = _from_tree(tree, symbols_for(loss.kind))
-    except (KeyError, TypeError, ValueError):
-        return plain
-    return shorter if shorter.count_ops() < plain.count_ops() and same_values(loss, shorter) else plain
-
-
-_CHILD = "from symloss.export.algebra import _simplify_here; _simplify_here()"
-
-
-def _simplified_elsewhere(loss: SymbolicLoss, time_limit: float) -> Any:
-    """The simplified form as a tree, from a new process; None if it fails or takes too long."""
-    request = json.dumps([print_expression(loss.expression), loss.kind.value])
-    try:
-        done = subprocess.run(  # noqa: S603 -- our own interpreter, no shell
-            [sys.executable, "-c", _CHILD],
-            input=request,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=time_limit,
-            check=False,
-        )
-        return json.loads(done.stdout) if done.returncode == 0 else None
-    except (subprocess.TimeoutExpired, ValueError):
-        return None
-
-
-def _simplify_here() -> None:
-    """What the other process does: a formula on the way in, a tree on the way out."""
-    text, kind = json.loads(sys.stdin.read())
-    plain = to_sympy(parse_expression(text), kind=Kind(kind))
-    found = [sympy.simplify(plain), sympy.factor_terms(plain), sympy.logcombine(plain)]
-    print(json.dumps(_to_tree(min(map(_with_whole_numbers, found), key=sympy.count_ops))))
-
-
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (
-        *(sympy.Add, sympy.Mul, sympy.Pow, sympy.Abs, sympy.Max, sympy.Min, sympy.sign, sympy.log, sympy.exp),
-        *(sympy.tanh, sympy.cosh, sympy.sinh, sympy.coth, sympy.sin, sympy.cos, sympy.tan, sympy.atan),
-        *(sympy.erf, sympy.erfc),
-    )
-}
-"""What a tree may consist of, beside numbers and the inputs."""
-
-
-def _to_tree(expr: sympy.Expr) -> Any:
-    if isinstance(expr, sympy.Symbol):
-        return ["symbol", str(expr.name)]
-    if isinstance(expr, sympy.Rational):
-        return ["rational", str(expr.p), str(expr.q)]
-    if isinstance(expr, sympy.Float):
-        return ["float", repr(float(expr))]
-    if expr in (sympy.pi, sympy.E):
-        return ["number", str(expr)]
-    return [type(expr).__name__, *map(_to_tree, expr.args)]
-
-
-def _from_tree(tree: Any, symbols: dict[str, sympy.Symbol]) -> sympy.Expr:
-    """The expression of a tree. Raises KeyError or ValueError for what may not be in one."""
-    head, *rest = tree
-    if head == "symbol":
-        return {str(s.name): s for s in symbols.values()}[rest[0]]
-    if head == "rational":
-        return sympy.Rational(int(rest[0]), int(rest[1]))
-    if head == "float":
-        return sympy.Float(float(rest[0]), 17)
-    if head == "number":
-        return {"pi": sympy.pi, "E": sympy.E}[rest[0]]
-    return _FUNCTIONS[head](*(_from_tree(argument, symbols) for argument in rest))
 
 
 # --- comparison -----------------------------------------------------------------------------------
@@ -232,7 +139,8 @@ CLASSES = 7.0
 
 def same_values(loss: SymbolicLoss, algebra: sympy.Expr, tolerance: float = 1e-8) -> bool:
     """True if `algebra` has the values of the loss's formula wherever no guard is active, and is real."""
-    symbols = symbols_for(loss.kind)
+    names = {name: str(symbol.name) for name, symbol in symbols_for(loss.kind).items()}
+    tree = to_tree(algebra)
     compared = 0
     for p, y in _points(loss.kind):
         try:
@@ -242,8 +150,7 @@ def same_values(loss: SymbolicLoss, algebra: sympy.Expr, tolerance: float = 1e-8
             continue
         if not math.isfinite(right):
             continue
-        places = {symbols["prediction"]: p, symbols["target"]: y, symbols["classes"]: CLASSES}
-        found = complex(algebra.evalf(17, subs=places))
+        found = tree_value(tree, {names[name]: value for name, value in inputs.items()})
         if not abs(found - right) <= tolerance * max(1.0, abs(right)):
             return False
         compared += 1

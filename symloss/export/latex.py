@@ -177,7 +177,7 @@ def _grouped(body: str) -> str:
 
 def formula(loss: SymbolicLoss, digits: int = DIGITS) -> str:
     """The elementwise formula alone, simplified where that makes it shorter."""
-    from symloss.export.algebra import simplified
+    from symloss.export.simplifying import simplified
 
     plain = expression_latex(loss.expression, SYMBOLS[loss.kind], digits)
     shorter = sympy_latex(simplified(loss), loss.kind, digits)

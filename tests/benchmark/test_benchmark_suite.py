@@ -277,7 +277,8 @@ def test_wins_are_counted_from_the_comparisons(done):
     assert "0 wins, 1 tie, 0 losses of 1" in page
 
 
-def test_the_command_line_runs_a_suite_and_writes_the_gallery(tmp_path, done):
+def test_the_command_line_runs_a_suite_and_writes_the_gallery(tmp_path, done, monkeypatch):
+    monkeypatch.setattr("symloss.gallery.CATALOGUE", {})  # written by the tests of the gallery
     gallery = tmp_path / "gallery"
     gallery.mkdir()
     path = written(tmp_path)

@@ -4,12 +4,15 @@ import matplotlib.mathtext
 import pytest
 from export_helpers import random_losses
 
-import symloss.export.algebra as algebra
+import symloss.export.simplifying as simplifying
 from symloss.export import Header, export_code, simplified, to_sympy
-from symloss.export.algebra import _from_tree, _to_tree, same_values, symbols_for
+from symloss.export.algebra import same_values, symbols_for
 from symloss.export.latex import DIGITS, SYMBOLS, display, expression_latex, number, sympy_latex
+from symloss.export.simplifying import kept
+from symloss.export.trees import from_tree, to_tree
 from symloss.expr import OPERATORS, PREDICTION, TARGET, call, evaluate, parse_expression
 from symloss.expr.primitives import FLOATS
+from symloss.losses.catalogue import CATALOGUE
 from symloss.records import Kind, SymbolicLoss
 
 GOLDEN = {
@@ -129,7 +132,20 @@ def test_simplification_finds_a_shorter_form_with_the_same_values():
 
 def test_simplification_that_takes_too_long_is_given_up():
     loss = SymbolicLoss(parse_expression("square(sin(p)) + square(cos(p))"), Kind.REGRESSION)
-    assert simplified(loss, time_limit=0.05) == to_sympy(loss.expression)
+    with kept():
+        assert simplified(loss, time_limit=0.05) == to_sympy(loss.expression)
+        assert simplified(loss) == 1
+
+
+def test_formulas_are_simplified_alike_by_one_process_and_by_several():
+    losses = [row.loss() for row in list(CATALOGUE.values())[:4]]
+    with kept() as helper:
+        together = [simplified(loss) for loss in losses]
+        process = helper._process
+        assert [simplified(loss) for loss in losses] == together
+        assert helper._process is process
+    assert process.poll() is not None
+    assert simplified(losses[-1]) == together[-1]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +161,7 @@ def test_simplification_that_takes_too_long_is_given_up():
     ],
 )
 def test_a_wrong_simplification_is_not_accepted(wrong, monkeypatch):
-    monkeypatch.setattr(algebra, "_simplified_elsewhere", lambda loss, time_limit: wrong)
+    monkeypatch.setattr(simplifying, "_simplified_elsewhere", lambda loss, time_limit: wrong)
     loss = SymbolicLoss(parse_expression("abs(log(p)) + y"), Kind.MULTICLASS)
     assert simplified(loss) == to_sympy(loss.expression, kind=loss.kind)
 
@@ -162,8 +178,8 @@ def test_trees_lead_back():
     for loss in random_losses(3, 40):
         form = to_sympy(loss.expression, kind=loss.kind)
         try:
-            tree = _to_tree(form)
-            again = _from_tree(tree, symbols_for(loss.kind))
+            tree = to_tree(form)
+            again = from_tree(tree, symbols_for(loss.kind))
         except (KeyError, TypeError, ValueError, IndexError):
             continue  # zoo and other things that no tree may hold
-        assert _to_tree(again) == tree
+        assert to_tree(again) == tree
