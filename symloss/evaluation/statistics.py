@@ -29,6 +29,11 @@ LEVEL = 0.05
 """Corrected p-values below this are called a win or a loss."""
 
 
+def smallest_p(seeds: int) -> float:
+    """The p-value of the signed-rank test of so many pairs that all differ in the same direction."""
+    return 2.0 ** (1 - seeds)
+
+
 @dataclass(frozen=True)
 class Paired:
     """One loss against another over seeds.

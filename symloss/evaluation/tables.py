@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 from symloss.escaping import as_latex_text, as_markdown_code, as_markdown_text
 from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
-from symloss.evaluation.statistics import Ranking
+from symloss.evaluation.statistics import LEVEL, Ranking, smallest_p
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -89,15 +90,27 @@ def compared_cells(comparisons: Sequence[Comparison]) -> Cells:
 
 def protocol(evaluation: Evaluation) -> str:
     """How the numbers came about, in a few sentences."""
+    tried = f"{evaluation.choosing_seeds} seed{'s' * (evaluation.choosing_seeds != 1)} a setting"
     return (
-        "Every loss got its learning rate from the same grid on validation data "
-        f"({evaluation.choosing_seeds} seeds a setting, {evaluation.steps} steps), was then trained from "
-        f"{evaluation.seeds} fresh seeds and tested once on clean test data. Seeds are paired: equal ones "
-        "start from equal weights and see equal batches. Lower is better; * marks what is judged; a win or "
-        "loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
+        f"Every loss got its learning rate from the same grid on validation data ({tried}, "
+        f"{evaluation.steps} steps), was then trained from {evaluation.seeds} fresh "
+        f"seed{'s' * (evaluation.seeds != 1)} and tested once on clean test data. Seeds are paired: equal "
+        "ones start from equal weights and see equal batches. Lower is better; * marks what is judged; a win "
+        "or loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
         "effect is the rank-biserial correlation, negative where the judged loss is better; in brackets the "
         "seeds won and lost. ms/step is the time of a training step of a single network, on one thread or on "
-        "the GPU."
+        f"the GPU.{_too_few(evaluation)}"
+    )
+
+
+def _too_few(evaluation: Evaluation) -> str:
+    """A sentence where no difference could be significant after Holm's correction, however large it is."""
+    comparisons = sum(len(task.comparisons) for task in evaluation.tasks)
+    if not comparisons or smallest_p(evaluation.seeds) * comparisons < LEVEL:
+        return ""
+    enough = next(n for n in count(evaluation.seeds) if smallest_p(n) * comparisons < LEVEL)
+    return (
+        f" With {evaluation.seeds} seeds nothing can be a win or a loss here; {enough} or more can show one."
     )
 
 
