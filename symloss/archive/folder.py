@@ -35,7 +35,6 @@ from symloss.archive.files import (
     replace_file,
     truncate,
 )
-from symloss.archive.holding import LOCK
 from symloss.archive.learned import LearnedFolder
 from symloss.archive.lines import (
     CandidateLine,
@@ -45,6 +44,7 @@ from symloss.archive.lines import (
     from_line,
     to_line,
 )
+from symloss.archive.new import check_new
 from symloss.archive.table import Table
 from symloss.errors import RunError, SymlossError
 from symloss.escaping import pasted
@@ -134,17 +134,6 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _is_unmade(path: Path) -> bool:
-    """Whether a folder is empty, or has what is left of a run that was killed while its folder was made."""
-    found = {own.name for own in path.iterdir()} - {LOCK}
-    if not found:
-        return True
-    left = {"grammar.grammar", ".grammar.grammar.new", ".run.json.new", *LOGS}
-    # The logs are made first: a folder with a grammar and no logs is somebody's own.
-    begun = found <= left and (found <= set(LOGS) or set(LOGS) <= found)
-    return begun and all((path / name).stat().st_size == 0 for name in found & set(LOGS))
-
-
 class RunFolder:
     """A run folder that exists. Make one with `create`, or `open` one."""
 
@@ -186,16 +175,8 @@ class RunFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if os.path.exists(path) and not os.path.isdir(path):
-            raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-        try:
-            taken = os.path.isdir(path) and not _is_unmade(path)
-        except OSError as error:
-            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
-        if taken:
-            is_run = os.path.exists(path / "run.json")
-            advice = f", or go on with it: symloss resume {pasted(path)}" if is_run else ""
-            raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
+        begun = ["grammar.grammar", ".grammar.grammar.new", ".run.json.new"]
+        check_new(path, LOGS, begun, lambda folder: (folder / "run.json").exists())
 
     def record(self) -> dict[str, Any]:
         """What was asked for, as in `run.json`."""

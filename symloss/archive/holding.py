@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,17 +20,6 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write the folder '{folder}': {error.strerror or error}") from error
-
-
-def is_unmade(folder: Path, empty: Collection[str], begun: Collection[str]) -> bool:
-    """Whether a folder is empty, or has what is left of one whose maker was killed.
-
-    empty: files that are made first, with nothing in them. begun: what is written next, maybe a part of it.
-    """
-    found = {own.name for own in folder.iterdir()} - {LOCK}
-    if not found <= {*empty, *begun}:
-        return False
-    return all((folder / name).stat().st_size == 0 for name in found.intersection(empty))
 
 
 @contextmanager

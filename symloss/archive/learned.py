@@ -29,9 +29,8 @@ from symloss.archive.files import (
     replace_file,
     truncate,
 )
-from symloss.archive.holding import is_unmade
+from symloss.archive.new import check_new
 from symloss.errors import RunError
-from symloss.escaping import pasted
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.records import Kind
 
@@ -117,15 +116,7 @@ class LearnedFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if os.path.exists(path) and not os.path.isdir(path):
-            raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-        try:
-            taken = os.path.isdir(path) and not is_unmade(path, LOGS, [".run.json.new"])
-        except OSError as error:
-            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
-        if taken:
-            advice = f", or go on with it: symloss resume {pasted(path)}" if cls.is_one(path) else ""
-            raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
+        check_new(path, LOGS, [".run.json.new"], cls.is_one)
 
     @classmethod
     def open(cls, path: Path) -> LearnedFolder:

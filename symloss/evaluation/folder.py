@@ -25,7 +25,7 @@ from symloss.archive.files import (
     read_lines,
     replace_file,
 )
-from symloss.archive.holding import is_unmade
+from symloss.archive.new import check_new
 from symloss.errors import RunError
 from symloss.evaluation.settings import EvaluationSettings
 from symloss.evaluation.training import Trained
@@ -84,14 +84,9 @@ class EvaluationFolder:
     @classmethod
     def check_new(cls, path: Path) -> None:
         """Raise RunError if `create` would."""
-        if os.path.exists(path) and not os.path.isdir(path):
-            raise RunError(f"'{path}' is a file; an evaluation needs a folder: choose another --out")
-        try:
-            taken = os.path.isdir(path) and not is_unmade(path, [TRIALS], [f".{RECORD}.new"])
-        except OSError as error:
-            raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
-        if taken:
-            raise RunError(f"'{path}' exists and is not empty; choose another --out")
+        check_new(
+            path, [TRIALS], [f".{RECORD}.new"], lambda folder: (folder / RECORD).exists(), "an evaluation"
+        )
 
     @classmethod
     def open(cls, path: Path) -> EvaluationFolder:

@@ -19,11 +19,11 @@ import msgspec
 import torch
 
 from symloss import __version__
+from symloss.archive import new as archive
 from symloss.archive.files import MAX_STATE, decode, read_file, replace_file
-from symloss.archive.holding import is_unmade, make_folder
+from symloss.archive.holding import make_folder
 from symloss.archive.programs import FEWSHOT, is_fewshot
 from symloss.errors import RunError
-from symloss.escaping import pasted
 from symloss.fewshot.course import Saved
 from symloss.fewshot.learner import Parameters
 from symloss.fewshot.settings import Settings, consistent
@@ -77,15 +77,7 @@ def create(path: Path, record: Record) -> None:
 
 def check_new(path: Path) -> None:
     """Raise RunError if `create` would."""
-    if os.path.exists(path) and not os.path.isdir(path):
-        raise RunError(f"'{path}' is a file; a run needs a folder: choose another --out")
-    try:
-        taken = os.path.isdir(path) and not is_unmade(path, [], [".run.json.new"])
-    except OSError as error:
-        raise RunError(f"cannot read the folder '{path}': {error.strerror or error}") from error
-    if taken:
-        advice = f", or go on with it: symloss resume {pasted(path)}" if is_fewshot(path) else ""
-        raise RunError(f"'{path}' exists and is not empty; choose another --out{advice}")
+    archive.check_new(path, [], [".run.json.new"], is_fewshot)
 
 
 def read_record(path: Path) -> Record:
