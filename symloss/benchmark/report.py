@@ -21,6 +21,7 @@ from symloss.evaluation.tables import (
     pipes,
     ranked_sentence,
     tested,
+    too_few,
 )
 
 RANKS = "results-ranks.svg"
@@ -184,15 +185,17 @@ def _shown(row: Row, metric: str) -> str:
 
 def protocol(results: Sequence[CaseResult]) -> str:
     """How the numbers came about."""
+    comparisons = sum(1 for _ in _comparisons(results))
+    fewest = min((result.evaluation.seeds for result in results), default=1)
     return (
         f"Each task is searched on from every search seed{_beginnings(results)}; of what was found, "
         "the loss with the lowest validation cost is *discovered*. It and the losses it is compared "
         "with then get the same budget: settings are chosen on validation data from one grid, fresh seeds "
         "are trained and tested once on clean test data. Lower is better. A win or a loss is one at 5 % by "
         "Wilcoxon's signed-rank test over paired seeds, after Holm's correction for all "
-        f"{sum(1 for _ in _comparisons(results))} comparisons "
-        "of this page. The best published loss is the one with the lowest mean on the test data, which "
-        "favours it. Intervals and tests say nothing about other splits of the data."
+        f"{comparisons} comparisons of this page.{too_few(fewest, comparisons)} The best published loss is "
+        "the one with the lowest mean on the test data, which favours it. Intervals and tests say nothing "
+        "about other splits of the data."
     )
 
 
@@ -212,7 +215,7 @@ def _beginnings(results: Sequence[CaseResult]) -> str:
 
 def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking | None) -> str:
     """The whole page."""
-    spent = ", ".join(f"{kind} {seconds / 60:.0f} min" for kind, seconds in origins.seconds.items())
+    spent = ", ".join(f"{kind} {_spent(seconds)}" for kind, seconds in origins.seconds.items())
     lines = [
         f"# {as_markdown_text(origins.title)}",
         "",
@@ -232,6 +235,10 @@ def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking 
     for result in results:
         lines += ["", *_section(result)]
     return "\n".join(lines) + "\n"
+
+
+def _spent(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
 def _section(result: CaseResult) -> list[str]:
@@ -256,7 +263,8 @@ def _section(result: CaseResult) -> list[str]:
     lines += [_raw(header), _raw(["---"] * len(header)), *map(_raw, cells), ""]
     decays = len(case.budget.weight_decays)
     lines += [
-        f"{evaluation.steps} steps, {evaluation.choosing_seeds} seeds for each setting that is tried"
+        f"{evaluation.steps} steps, {evaluation.choosing_seeds} seed{'s' * (evaluation.choosing_seeds != 1)} "
+        "for each setting that is tried"
         + (f" ({decays} weight decays)" if decays > 1 else "")
         + f", {evaluation.seeds} to test.",
         "",

@@ -193,6 +193,11 @@ def _checked(
     value = call_user(function, f"loss '{spec}'", ADVICE, outputs, labels, **more)
     if not isinstance(value, Tensor):
         raise TaskError(f"loss '{spec}' returned a {type(value).__name__}, expected a tensor: {ADVICE}")
+    if value.numel() != 1 and value.shape[:1] != outputs.shape[:1]:
+        raise TaskError(
+            f"loss '{spec}' returned a tensor of shape {tuple(value.shape)} for {len(outputs)} samples, "
+            "expected one number, or one for each sample"
+        )
     if not value.requires_grad:
         raise TaskError(f"loss '{spec}' does not depend on the outputs, so nothing can be learned: {ADVICE}")
     return value

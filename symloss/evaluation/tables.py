@@ -90,6 +90,7 @@ def compared_cells(comparisons: Sequence[Comparison]) -> Cells:
 
 def protocol(evaluation: Evaluation) -> str:
     """How the numbers came about, in a few sentences."""
+    comparisons = sum(len(task.comparisons) for task in evaluation.tasks)
     tried = f"{evaluation.choosing_seeds} seed{'s' * (evaluation.choosing_seeds != 1)} a setting"
     return (
         f"Every loss got its learning rate from the same grid on validation data ({tried}, "
@@ -99,18 +100,18 @@ def protocol(evaluation: Evaluation) -> str:
         "or loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
         "effect is the rank-biserial correlation, negative where the judged loss is better; in brackets the "
         "seeds won and lost. ms/step is the time of a training step of a single network, on one thread or on "
-        f"the GPU.{_too_few(evaluation)}"
+        f"the GPU.{too_few(evaluation.seeds, comparisons)}"
     )
 
 
-def _too_few(evaluation: Evaluation) -> str:
+def too_few(seeds: int, comparisons: int) -> str:
     """A sentence where no difference could be significant after Holm's correction, however large it is."""
-    comparisons = sum(len(task.comparisons) for task in evaluation.tasks)
-    if not comparisons or smallest_p(evaluation.seeds) * comparisons < LEVEL:
+    if not comparisons or smallest_p(seeds) * comparisons < LEVEL:
         return ""
-    enough = next(n for n in count(evaluation.seeds) if smallest_p(n) * comparisons < LEVEL)
+    enough = next(n for n in count(seeds) if smallest_p(n) * comparisons < LEVEL)
     return (
-        f" With {evaluation.seeds} seeds nothing can be a win or a loss here; {enough} or more can show one."
+        f" With {seeds} seed{'s' * (seeds != 1)} nothing can be a win or a loss here; "
+        f"{enough} or more can show one."
     )
 
 

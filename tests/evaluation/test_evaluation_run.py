@@ -198,6 +198,9 @@ def constant(outputs, labels):
 
 def number(outputs, labels):
     return 1.0
+
+def short(outputs, labels):
+    return outputs.sum(1)[:3]
 """
 
 
@@ -220,6 +223,7 @@ def test_a_users_function_or_module_is_judged_like_any_other(code, name):
         (":broken", "nonsense"),
         (":constant", "does not depend on the outputs"),
         (":number", "returned a float, expected a tensor"),
+        (":short", r"returned a tensor of shape \(3,\) for \d+ samples, expected one number"),
         (":missing", "has no 'missing'"),
     ],
 )
