@@ -93,3 +93,9 @@ def pointed_at(text: str, line: int, column: int) -> str:
     start = max(0, column - 1 - 60)
     window = shown[start : start + 100]
     return f"    {window}\n    {' ' * (column - 1 - start)}^"
+
+
+def a_type(value: object) -> str:
+    """The type of a value with its article: "a float", "an int"."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

@@ -28,6 +28,7 @@ def write_results(
         replace_file(report / name, data)
         written.append(report / name)
     if gallery is not None:
+        gallery.mkdir(parents=True, exist_ok=True)
         for result in results:
             add(gallery, result.case.name.replace("-", "_"), result.chosen.best.loss, header_of(result))
         written += [gallery / name for name in write_gallery(gallery)]
@@ -43,6 +44,7 @@ def header_of(result: CaseResult) -> Header:
         task=task.title,
         metric=task.metric,
         fitness=best.score.fitness,
+        confirmed=best.confirmation.cost if best.confirmation else None,
         learning_rate=best.confirmation.learning_rate if best.confirmation else None,
         seed=result.chosen.config.seed,
     )

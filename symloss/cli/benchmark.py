@@ -31,9 +31,9 @@ from symloss.errors import StoppedError
 )
 @click.option(
     "--gallery",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the discovered losses into this gallery too.",
+    help="Write a gallery of the discovered and all published losses here too.",
 )
 def command(
     suite: Path,

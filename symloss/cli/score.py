@@ -28,8 +28,9 @@ from symloss.cli.terminal import echo
 def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Print how good LOSS is: its mean validation cost at the learning rate that suits it best.
 
-    Lower is better; inf if some training diverged at every rate. LOSS takes the forms that 'symloss evaluate'
-    takes. The test data are not looked at, so that another program may use this number to choose.
+    Lower is better; inf (null in JSON) if some training diverged at every rate. LOSS takes the forms that
+    'symloss evaluate' takes. The test data are not looked at, so that another program may use this number to
+    choose.
     """
     from symloss.evaluation.comparing import score
     from symloss.evaluation.contestants import split_name

@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from symloss.archive.learned import LearnedFolder
-from symloss.errors import ConfigError, TaskError
+from symloss.errors import ConfigError, TaskError, a_type
 from symloss.expr import format_formula
 from symloss.learning.loading import load_learned
 from symloss.losses.catalogue import CATALOGUE
@@ -192,7 +192,7 @@ def _checked(
 ) -> Tensor:
     value = call_user(function, f"loss '{spec}'", ADVICE, outputs, labels, **more)
     if not isinstance(value, Tensor):
-        raise TaskError(f"loss '{spec}' returned a {type(value).__name__}, expected a tensor: {ADVICE}")
+        raise TaskError(f"loss '{spec}' returned {a_type(value)}, expected a tensor: {ADVICE}")
     if value.numel() != 1 and value.shape[:1] != outputs.shape[:1]:
         raise TaskError(
             f"loss '{spec}' returned a tensor of shape {tuple(value.shape)} for {len(outputs)} samples, "

@@ -26,7 +26,8 @@ class Header:
 
     title:    what it is, on the first line. reference: where it was published.
     found_by: the command that found it.
-    fitness:  the metric's value on validation data that the search reached.
+    fitness:  the metric's value on validation data that the search reached. confirmed: the same from fresh
+              seeds at that learning rate, if it was a finalist.
     learning_rate: the best of those tried with this loss, a place to start from.
     guards:   what was done to the protection of logarithms, in a sentence.
     rounding: what rounding the constants cost, in a sentence.
@@ -40,6 +41,7 @@ class Header:
     task: str = ""
     metric: str = ""
     fitness: float | None = None
+    confirmed: float | None = None
     learning_rate: float | None = None
     seed: int | None = None
     version: str = __version__
@@ -52,7 +54,13 @@ class Header:
         """The header that has these facts. Raises ExportError if one of them has another form."""
         names = {label: name for name, label in _LABELS.items()}
         known = {names.get(label, label): text for label, text in facts.items()}
-        readers = {"candidate": int, "seed": int, "fitness": float, "learning_rate": float}
+        readers = {
+            "candidate": int,
+            "seed": int,
+            "fitness": float,
+            "confirmed": float,
+            "learning_rate": float,
+        }
         try:
             values = {
                 field.name: readers.get(field.name, str)(known[field.name])

@@ -131,10 +131,10 @@ def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLo
         return source, header
     candidate = source.id if header.candidate is None else header.candidate
     fitness = source.score.fitness if header.fitness is None else header.fitness
-    rate = header.learning_rate
-    if rate is None and source.confirmation is not None:
-        rate = source.confirmation.learning_rate
-    return source.loss, replace(header, candidate=candidate, fitness=fitness, learning_rate=rate)
+    known = replace(header, candidate=candidate, fitness=fitness)
+    if (second := source.confirmation) is not None and header.learning_rate is None:
+        known = replace(known, confirmed=second.cost, learning_rate=second.learning_rate)
+    return source.loss, known
 
 
 def _code(text: str) -> str:
@@ -179,7 +179,8 @@ def _check_free(path: Path, overwrite: bool) -> None:
         raise ExportError(f"{path} is a folder; give the name of a file")
     if os.path.exists(path) and not overwrite:
         raise ExportError(
-            f"{path} exists already and is left as it is; choose another name or allow overwriting"
+            f"{path} exists already and is left as it is; choose another name, or allow it by --overwrite "
+            "(in Python overwrite=True)"
         )
     if not os.path.isdir(path.parent):
         raise ExportError(f"the folder {path.parent} does not exist")

@@ -75,12 +75,13 @@ def summary_lines(
     if state is None:
         standing = "not one generation is finished"
     else:
-        standing = f"{state.generation} generations{'' if state.finished else ', not finished'}"
+        several = "s" * (state.generation != 1)
+        standing = f"{state.generation} generation{several}{'' if state.finished else ', not finished'}"
     lines = [
         f"{task.get('name')} ({task.get('model')}), metric {task.get('metric')}, "
         f"grammar {grammar.get('name')}, seed {record.get('seed')}",
         *(f"  {note}" for note in task.get("notes", [])),
         *([f"  determinism: {record['determinism']}"] if "determinism" in record else []),
-        f"{standing}: {len(candidates)} candidates ({told})",
+        f"{standing}: {len(candidates)} candidates" + (f" ({told})" if told else ""),
     ]
     return lines

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from symloss.errors import SymlossError, TaskError, did_you_mean
+from symloss.errors import SymlossError, TaskError, a_type, did_you_mean
 from symloss.reading.files import expanded
 
 FORMS = "path/to/file.py:function or package.module:function"
@@ -46,11 +46,12 @@ def load_callable(spec: str, what: str) -> Callable[..., Any]:
     else:
         module = _module_on_path(source, f"{what} '{spec}'")
     if not hasattr(module, name):
-        public = [known for known in vars(module) if not known.startswith("_")] or ["nothing"]
+        functions = [known for known, value in vars(module).items() if callable(value)]
+        public = [known for known in functions if not known.startswith("_")] or ["nothing"]
         raise TaskError(f"{what} '{spec}': {source} has no '{name}'; {did_you_mean(name, public)}")
     found = getattr(module, name)
     if not callable(found):
-        raise TaskError(f"{what} '{spec}' is a {type(found).__name__}, expected a function")
+        raise TaskError(f"{what} '{spec}' is {a_type(found)}, expected a function")
     return found  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from symloss.errors import TaskError, did_you_mean
+from symloss.errors import TaskError, a_type, did_you_mean
 from symloss.records import Kind
 from symloss.tasks.building import build_task
 from symloss.tasks.corruption import Corruption, corrupt
@@ -78,7 +78,7 @@ def _user_task(spec: str) -> Task:
     advice = "a task function takes no arguments and returns a symloss.tasks.Task"
     found = call_user(load_callable(spec, "task"), f"task '{spec}'", advice)
     if not isinstance(found, Task):
-        raise TaskError(f"task '{spec}' returned a {type(found).__name__}; {advice}")
+        raise TaskError(f"task '{spec}' returned {a_type(found)}; {advice}")
     return found
 
 

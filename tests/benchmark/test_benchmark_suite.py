@@ -280,7 +280,6 @@ def test_wins_are_counted_from_the_comparisons(done):
 def test_the_command_line_runs_a_suite_and_writes_the_gallery(tmp_path, done, monkeypatch):
     monkeypatch.setattr("symloss.gallery.CATALOGUE", {})  # written by the tests of the gallery
     gallery = tmp_path / "gallery"
-    gallery.mkdir()
     path = written(tmp_path)
     arguments = ["benchmark", str(path), "--out", str(tmp_path / "out"), "--case", "noisy"]
     found = CliRunner().invoke(main, [*arguments, "--report", str(tmp_path / "docs")])

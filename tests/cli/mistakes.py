@@ -221,7 +221,7 @@ MISTAKES = [
     mistake("search --task user.py:tusk", "has no 'tusk'", "did you mean 'task'"),
     mistake("search --task wrong.py:task", "cannot be imported", "wrong.py, line 1"),
     mistake("search --task user.py:raises", "user.py, line ", "the disk is on fire"),
-    mistake("search --task user.py:junk", "returned a int", "symloss.tasks.Task"),
+    mistake("search --task user.py:junk", "returned an int", "symloss.tasks.Task"),
     mistake("search --task user.py:exits", "SystemExit"),
     mistake("search --task user.py:wants_more", "argument", "takes no arguments"),
     mistake("search --task user.py:out_of_range", "class ids from 7 to 7", "expected 0 to 1"),

@@ -11,7 +11,7 @@ from symloss.errors import ExportError
 from symloss.export import TARGETS, Header, export_code, round_constants, verify_code, write_export
 from symloss.export.forms import careful_form
 from symloss.expr import call, constants_of, parse_expression
-from symloss.records import Candidate, Kind, Origin, Proposal, Score, Status, SymbolicLoss
+from symloss.records import Candidate, Confirmation, Kind, Origin, Proposal, Score, Status, SymbolicLoss
 
 LOSS = SymbolicLoss(parse_expression("abs(log(0.9812345678901234 * y * p + 0.001))"), Kind.MULTICLASS)
 
@@ -45,6 +45,11 @@ def test_a_candidate_brings_its_facts():
     text = export_code(candidate, "numpy").text
     assert "candidate: 7" in text
     assert "fitness: 0.0625" in text
+    assert "confirmed" not in text
+    finalist = replace(candidate, confirmation=Confirmation(0.075, 0.03, 100, 3))
+    text = export_code(finalist, "numpy").text
+    assert "confirmed: 0.075\n" in text
+    assert "learning_rate: 0.03\n" in text
 
 
 @pytest.mark.parametrize("format", ["torch", "numpy"])

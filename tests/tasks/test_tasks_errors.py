@@ -173,7 +173,7 @@ USER_MISTAKES = [
     ("", "task", "{file}x.py:make", "there is no file"),
     ("def make(): pass", "task", "{file}:mak", "has no 'mak'; did you mean 'make'?"),
     ("_a = 1", "task", "{file}:make", "has no 'make'; known are: nothing"),
-    ("make = 3", "task", "{file}:make", "is a int, expected a function"),
+    ("make = 3", "task", "{file}:make", "is an int, expected a function"),
     (
         "x = 1\n1 / 0",
         "task",
@@ -195,7 +195,7 @@ USER_MISTAKES = [
         "def f():\n    return 3",
         "task",
         "{file}:f",
-        "returned a int; a task function takes no arguments and returns",
+        "returned an int; a task function takes no arguments and returns",
     ),
     ("def f(x):\n    return 3", "task", "{file}:f", "failed at {file}, line 1: TypeError"),
     (

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from symloss.errors import TaskError
+from symloss.errors import TaskError, a_type
 from symloss.fewshot.episodes.episode import SPLITS, Episode, FewShotTask, random_of
 from symloss.fewshot.episodes.plan import Plan
 from symloss.records import Kind
@@ -60,7 +60,7 @@ class FunctionEpisodes:
             (support_x, support_y), (query_x, query_y) = found
         except (TypeError, ValueError):
             raise TaskError(
-                f"{self.plan.label} returned a {type(found).__name__} that is no pair of pairs; {ADVICE}"
+                f"{self.plan.label} returned {a_type(found)} that is no pair of pairs; {ADVICE}"
             ) from None
         return (
             self._side("support", support_x, support_y, self.plan.shots),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from symloss.errors import TaskError, did_you_mean
+from symloss.errors import TaskError, a_type, did_you_mean
 from symloss.records import Kind
 from symloss.tasks.loading import call_user, is_spec, load_callable
 from symloss.tasks.metrics.classification import CLASSIFICATION, top_error
@@ -92,7 +92,7 @@ def _user_metric(spec: str, kind: Kind) -> Metric:
         if isinstance(found, np.ndarray | Tensor) and found.ndim == 0:
             found = found.item()
         if not isinstance(found, Real):
-            raise TaskError(f"metric '{spec}' returned a {type(found).__name__}, expected a float: {advice}")
+            raise TaskError(f"metric '{spec}' returned {a_type(found)}, expected a float: {advice}")
         return float(found)
 
     return Metric(spec, (kind,), cost, f"the user's function {spec}", one_by_one=True)
