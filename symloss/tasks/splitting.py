@@ -44,7 +44,7 @@ def split_indices(
             raise TaskError(
                 f"class {stratum} has {len(members)} of {len(strata)} samples, expected at least "
                 f"{len(parts)} so that every part has one; drop the class, "
-                "or pass kind='regression' if y is a quantity"
+                "or say kind=regression if the target is a quantity"
             )
         start = 0
         for number, fraction in enumerate(fractions, start=1):

@@ -130,12 +130,26 @@ def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Array, Kind
         raise TaskError(f"{path}: {len(spec.target)} targets are for regression only, found {kind.value}")
     for name, column in zip(spec.target, values, strict=True):
         if kind is Kind.REGRESSION and column.dtype.kind == "U":
-            raise TaskError(f"{path}: the target '{name}' holds text, expected numbers for a regression task")
+            raise TaskError(
+                f"{path}: the target '{name}' holds text such as {_first_text(column)}, expected numbers "
+                "for a regression task"
+            )
     try:
         targets, outputs, notes = encoded(np.column_stack(values) if several else values[0], kind)
     except TaskError as error:
         raise TaskError(f"{path}, target '{spec.target[0]}': {error}") from None
     return targets, kind, outputs, notes
+
+
+def _first_text(column: Array) -> str:
+    """The first value that is no number, and where it stands."""
+    for row, value in enumerate(column.tolist(), start=1):
+        try:
+            float(value)
+        except ValueError:
+            if value:
+                return f"{value[:40]!r} in row {row}"
+    return "missing values"
 
 
 def _check_classes(path: Path, train: Array, test: Array, kind: Kind) -> None:

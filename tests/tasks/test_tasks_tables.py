@@ -166,7 +166,10 @@ MISTAKES = [
     ("table:homes.csv?target=prize", "homes.csv has no column 'prize'; did you mean 'price'?"),
     ("table:homes.csv?target=price&drop=plase", "no column 'plase'; did you mean 'place'?"),
     ("table:homes.csv?target=price&kind=regresion", "unknown kind of task 'regresion'"),
-    ("table:homes.csv?target=place&kind=regression", "the target 'place' holds text, expected numbers"),
+    (
+        "table:homes.csv?target=place&kind=regression",
+        f"the target 'place' holds text such as {str(PLACE[0])!r} in row 1, expected numbers",
+    ),
     ("table:homes.csv?target=good,price&kind=binary", "2 targets are for regression only"),
     ("table:homes.csv?target=place&kind=binary", "3 different labels, expected two"),
     ("table:homes.csv?target=price&missing=zero", "missing is 'zero', expected mean"),
@@ -174,7 +177,7 @@ MISTAKES = [
     ("table:home.csv?target=price", "there is no table"),
     ("table:homes.txt?target=price", "there is no table"),
     ("table:homes.csv?target=price&test=none.csv", "there is no table"),
-    ("table:homes.csv?target=age", "drop the class, or pass kind"),
+    ("table:homes.csv?target=age", "drop the class, or say kind=regression"),
 ]
 
 
