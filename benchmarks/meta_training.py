@@ -53,7 +53,10 @@ TUNING_STEPS, FITNESS_STEPS = 250, 500
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is measured: repeats, and candidates and steps of the engine and of the plain loop."""
+    """How much is measured: repeats, and candidates and steps of the engine and of the plain loop.
+
+    parts: steps of which the parts are measured.
+    """
 
     repeats: int
     candidates: int
@@ -62,13 +65,14 @@ class Scale:
     plain_repeats: int
     plain_candidates: int
     plain_steps: int
+    parts: int = 80
 
 
 FULL = {
     "digits": Scale(5, POPULATION, TUNING_STEPS, FITNESS_STEPS, 5, 5, 60),
     "fashion-mnist": Scale(1, POPULATION, 100, 200, 3, 2, 20),
 }
-QUICK = {"digits": Scale(1, 4, 5, 10, 1, 1, 4), "fashion-mnist": Scale(1, 2, 2, 2, 1, 1, 2)}
+QUICK = {"digits": Scale(1, 4, 5, 10, 1, 1, 4, 4), "fashion-mnist": Scale(1, 2, 2, 2, 1, 1, 2, 2)}
 
 
 def proposals(task: Task, count: int) -> list[Expr]:
@@ -227,15 +231,14 @@ def speed_report(name: str, task: Task, scale: Scale) -> tuple[list[str], Speeds
         f"Exactness: after {checked} steps the outputs of networks trained by the engine and by the plain "
         f"loop differ by at most {agreement(task, losses, checked):.0e} of the largest output (in float64).",
         "",
-        *breakdown(task, losses, plan),
+        *breakdown(task, losses, plan, scale.parts),
     ]
     return lines, Speeds(engine, plain)
 
 
-def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
+def breakdown(task: Task, losses: Sequence[Expr], plan: Plan, steps: int) -> list[str]:
     """Where the time of a training step goes, on one core, in a piece as the plan cuts it."""
     piece = list(losses)[: plan.at_once]
-    steps = 80
     training = Training(steps=steps + 1, learning_rate=0.01)
     device = task.train.x.device
     with one_thread(), torch.no_grad():
@@ -258,12 +261,12 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan) -> list[str]:
     shares = ", ".join(f"{name} {own / whole:.0%}" for name, own in parts.items())
     return [
         f"A training step of {len(piece)} networks on one core takes {1e3 * whole:.2f} ms: {shares}. By "
-        f"operation (torch's profiler): {operations(task, piece, plan)}.",
+        f"operation (torch's profiler): {operations(task, piece, plan, min(steps, 30))}.",
         "",
     ]
 
 
-def operations(task: Task, losses: Sequence[Expr], plan: Plan, steps: int = 30) -> str:
+def operations(task: Task, losses: Sequence[Expr], plan: Plan, steps: int) -> str:
     """The operations that take most of a training step, as shares of it."""
     training = Training(steps=2 * steps, learning_rate=0.01)
     with one_thread():
