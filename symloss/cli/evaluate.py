@@ -82,7 +82,8 @@ def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json:
         return
     from symloss.evaluation.tables import as_rich
 
-    make_console(highlight=False).print(as_rich(found))
+    console = make_console(highlight=False)
+    console.print(as_rich(found, console.width))
     if out is not None:
         echo(f"wrote results.json, report.md, report.tex and curves into {out}", err=True)
 

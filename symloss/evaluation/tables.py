@@ -115,8 +115,19 @@ def too_few(seeds: int, comparisons: int) -> str:
     )
 
 
-def as_rich(evaluation: Evaluation) -> Group:
-    """For a terminal."""
+LESS = 2
+"""Last columns of `loss_cells` that a narrow terminal goes without: they say how, and not what came out."""
+
+
+def fitting(header: Sequence[str], cells: Cells, width: int) -> int:
+    """How many columns of a table a terminal has room for in single lines; all but `LESS` at least."""
+    widest = [max(map(len, column)) + 3 for column in zip(header, *cells, strict=True)]
+    least = max(len(widest) - LESS, 1)
+    return next((n for n in range(len(widest), least, -1) if sum(widest[:n]) < width), least)
+
+
+def as_rich(evaluation: Evaluation, width: int) -> Group:
+    """For a terminal of `width` characters."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -124,7 +135,9 @@ def as_rich(evaluation: Evaluation) -> Group:
     def table(header: Sequence[str], cells: Cells, left: int) -> Table:
         made = Table()
         for column, name in enumerate(header):
-            made.add_column(Text(name), justify="left" if column < left else "right")
+            # Other columns give way to the names, which say what a row is about.
+            kept = column < left
+            made.add_column(Text(name), justify="left" if kept else "right", no_wrap=kept, overflow="fold")
         for row in cells:
             made.add_row(*map(Text, row))  # not escaped text, in which :smile: becomes a picture
         return made
@@ -132,7 +145,9 @@ def as_rich(evaluation: Evaluation) -> Group:
     parts: list[Table | Text] = []
     for task in evaluation.tasks:
         parts.append(Text(f"{task.title}, {task.model}", style="bold"))
-        parts.append(table(loss_header(task), loss_cells(task), 1))
+        header, rows = loss_header(task), loss_cells(task)
+        shown = fitting(header, rows, width)
+        parts.append(table(header[:shown], [row[:shown] for row in rows], 1))
         for own in (row for row in task.rows if row.judged):
             compared = [c for c in task.comparisons if c.first == own.name]
             cells = [[row[i] for i in SHOWN] for row in compared_cells(compared)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import textwrap
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 import symloss.evaluation.work as room
 from symloss.config import TaskSettings
@@ -18,7 +20,7 @@ from symloss.evaluation.contestants import Contestant, Version, contestants_for
 from symloss.evaluation.figures import learning_curves
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
-from symloss.evaluation.tables import as_latex, as_markdown
+from symloss.evaluation.tables import as_latex, as_markdown, as_rich
 from symloss.evaluation.training import Trained, steps_looked_at
 from symloss.evaluation.work import FRESH_SEEDS
 from symloss.expr import parse_expression
@@ -346,3 +348,19 @@ def test_a_weight_decay_that_would_be_overruled_is_refused():
     budget = Budget(training=Training(steps=2, weight_decay=0.1))
     with pytest.raises(SymlossError, match="weight_decays"):
         evaluate(EvaluationSettings(losses=("brier",), tasks=(DIGITS,), budget=budget))
+
+
+def test_a_narrow_terminal_keeps_the_names_and_goes_without_times():
+    losses = ("label-smoothing", "symmetric-cross-entropy")
+    found = evaluate(settings(*losses, against=("cross-entropy",), metrics=("f1", "calibration")))
+
+    def shown(width):
+        console = Console(width=width, file=io.StringIO(), legacy_windows=False)
+        console.print(as_rich(found, width))
+        return console.file.getvalue()
+
+    assert "ms/step" in shown(160).split("Every loss")[0]
+    narrow = shown(80).split("Every loss")[0]
+    assert "ms/step" not in narrow
+    assert all(f"│ {name} " in narrow for name in losses)
+    assert max(map(len, narrow.splitlines())) == 80

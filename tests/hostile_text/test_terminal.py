@@ -89,7 +89,7 @@ def test_the_caret_of_an_error_stands_under_its_place():
 def test_an_evaluation_is_shown_as_it_is():
     found = io.StringIO()
     console = make_console(file=found, force_terminal=True, color_system=None, width=4000, highlight=False)
-    console.print(as_rich(evaluation_of(HOSTILE)))
+    console.print(as_rich(evaluation_of(HOSTILE), console.width))
     output = found.getvalue()
     assert printable(output, KEPT) == output
     assert "[red]rich[/red] [/] [link=file:///etc]x[/link]" in output
