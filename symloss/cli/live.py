@@ -60,6 +60,14 @@ def clock(seconds: float | None) -> str:
     return f"{hours}:{text}" if hours else text
 
 
+def ahead(progress: Progress) -> str:
+    """How long generations will take; after the last one, what comes next."""
+    config = progress.config
+    if progress.generation == config.generations and config.finalists.count:
+        return "finalists next"
+    return f"{clock(seconds_left(progress))} left"
+
+
 def to_beat(calibration: Calibration) -> str:
     """What known losses reached, in a line."""
     best = ", ".join(f"{name} {cost:.4g}" for name, cost in calibration.baselines[:3])
@@ -102,7 +110,7 @@ class PlainLines:
         echo(
             f"generation {progress.generation}/{progress.config.generations}  "
             f"{progress.evaluations} candidates  {progress.evaluations / progress.seconds:.1f}/s  "
-            f"{clock(seconds_left(progress))} left  {front}"
+            f"{ahead(progress)}  {front}"
         )
 
 
@@ -160,7 +168,7 @@ class LiveTable:
         return Text(
             f"generation {progress.generation}/{progress.config.generations}   "
             f"{progress.evaluations} candidates   {rate:.1f}/s   "
-            f"{clock(progress.seconds)} gone, {clock(seconds_left(progress))} left   {self._stage}"
+            f"{clock(progress.seconds)} gone, {ahead(progress)}   {self._stage}"
         )
 
 

@@ -37,6 +37,15 @@ def test_a_terminal_gets_a_live_table(tmp_path):
     assert "\x1b[" in shown
 
 
+def test_a_pipe_gets_a_line_for_each_generation(tmp_path):
+    shown = symloss(f"search TINY --out {tmp_path / 'run'}").output
+    first, second = re.findall(r"^generation (\d)/2 .*?(\S+ \S+)  best", shown, re.MULTILINE)
+    assert first[0] == "1"
+    assert first[1].endswith(" left")
+    assert second == ("2", "finalists next")
+    assert shown.index("finalists next") < shown.index("finalists compared after")
+
+
 def test_show_lists_what_the_folder_holds(finished):
     rows = json.loads(succeed(f"show {finished} --json"))
     assert {"id", "formula", "expression", "fitness", "size"} <= set(rows[0])
