@@ -31,6 +31,9 @@ PARTS = ("kills", "writes", "disk", "corruption", "repeats", "load")
 DAMAGED = ("search", "evaluate", "train-loss", "fewshot train")
 """Victims with files of their own kinds; the others are made of these."""
 
+FUZZ = "python -m benchmarks.fuzz --engine ENGINE --json FILE"
+"""What writes the file that `--fuzz` takes; engines stand in its rows."""
+
 
 def run_part(part: str, given: argparse.Namespace, wholes: Wholes, folder: Path) -> list[Row]:
     """The rows of a part."""
@@ -83,7 +86,7 @@ def main() -> None:
             if not given.no_page:
                 remember(part, words, machine(), [asdict(row) for row in rows])
     if given.fuzz:
-        remember("fuzz", f"python -m benchmarks.fuzz --json {given.fuzz}", machine(), fuzzed(given.fuzz))
+        remember("fuzz", FUZZ, machine(), fuzzed(given.fuzz))
     sys.exit(bool(lost))
 
 

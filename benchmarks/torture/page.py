@@ -29,7 +29,10 @@ PARTS = {
     "corruption": ("Damaged files", "Runs that were killed near their middle, with one thing wrong each."),
     "repeats": ("The same answer twice", "Compared with the same whole search, byte for byte."),
     "load": ("Load", "Measured once; times depend on what else the machine does."),
-    "fuzz": ("Made-up input", "Each input has to be read, or refused in a sentence."),
+    "fuzz": (
+        "Made-up input",
+        "Each input has to be read, or refused in a sentence. Seconds include pauses and other work.",
+    ),
 }
 """Title and explanation of each part."""
 

@@ -38,13 +38,10 @@ def write_results(
 def header_of(result: CaseResult) -> Header:
     """What an exported file says about a discovered loss."""
     best, (task,) = result.chosen.best, result.evaluation.tasks
-    return Header(
+    stated = Header(
         found_by=as_command(result.chosen.config, result.case.start_from),
-        candidate=best.id,
         task=task.title,
         metric=task.metric,
-        fitness=best.score.fitness,
-        confirmed=best.confirmation.cost if best.confirmation else None,
-        learning_rate=best.confirmation.learning_rate if best.confirmation else None,
         seed=result.chosen.config.seed,
     )
+    return stated.of(best)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from symloss import __version__
 from symloss.errors import ExportError
@@ -12,7 +12,7 @@ from symloss.escaping import printable
 from symloss.export.forms import Form
 from symloss.expr import OPERATORS, Call, format_formula, print_expression, short_number, walk
 from symloss.expr.operators import Operator
-from symloss.records import Kind, SymbolicLoss
+from symloss.records import Candidate, Kind, SymbolicLoss
 
 _LABELS = {"version": "symloss", "found_by": "found by"}
 
@@ -48,6 +48,18 @@ class Header:
     guards: str = ""
     rounding: str = ""
     verified: str = ""
+
+    def of(self, candidate: Candidate) -> Header:
+        """This header with what a candidate knows of itself; what stands here already stays."""
+        known = replace(
+            self,
+            candidate=candidate.id if self.candidate is None else self.candidate,
+            fitness=candidate.score.fitness if self.fitness is None else self.fitness,
+        )
+        second = candidate.confirmation
+        if second is None or self.learning_rate is not None:
+            return known
+        return replace(known, confirmed=second.cost, learning_rate=second.learning_rate)
 
     @staticmethod
     def from_facts(title: str, facts: Mapping[str, str]) -> Header:

@@ -127,14 +127,7 @@ def _without_guards(loss: SymbolicLoss, header: Header) -> tuple[SymbolicLoss, H
 
 
 def _facts(source: SymbolicLoss | Candidate, header: Header) -> tuple[SymbolicLoss, Header]:
-    if isinstance(source, SymbolicLoss):
-        return source, header
-    candidate = source.id if header.candidate is None else header.candidate
-    fitness = source.score.fitness if header.fitness is None else header.fitness
-    known = replace(header, candidate=candidate, fitness=fitness)
-    if (second := source.confirmation) is not None and header.learning_rate is None:
-        known = replace(known, confirmed=second.cost, learning_rate=second.learning_rate)
-    return source.loss, known
+    return (source, header) if isinstance(source, SymbolicLoss) else (source.loss, header.of(source))
 
 
 def _code(text: str) -> str:
