@@ -21,7 +21,7 @@ from symloss.meta.calibration import calibrate
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.racing import bars
 from symloss.meta.settings import Racing, Training, Tuning
-from symloss.records import Candidate, Proposal, Status, ranked
+from symloss.records import Candidate, Ledger, Proposal, Status, ranked
 from symloss.tasks import Metric, Task
 
 NEVER = 10**9
@@ -224,7 +224,8 @@ def kept_by_bars(scored: Sequence[Sequence[Candidate]], racing: Racing) -> dict[
     rungs = len(racing.rungs)
     for generation in scored:
         # The fitness and curve of `before` are those of candidates that ran to the end.
-        limits = bars((c.score for c in before), racing, Training(steps=NEVER)).limits
+        best_first = Ledger(sorted(before, key=lambda c: c.id)).cheapest()
+        limits = bars((c.score for c in best_first), racing, Training(steps=NEVER)).limits
         for candidate in generation:
             passed = [cost <= limit for cost, limit in zip(candidate.score.curve, limits, strict=True)]
             reached[candidate.id] = passed.index(False) if False in passed else rungs

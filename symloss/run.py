@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import plan_for
-from symloss.records import BROKEN, Candidate, Confirmation, Status, ranked
+from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
 from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
 from symloss.tasks import Task
 from symloss.watching import Progress, Unwatched, Watcher
@@ -56,7 +56,7 @@ class Outcome:
 
     config: SearchConfig
     task: Task
-    candidates: tuple[Candidate, ...]
+    candidates: Ledger
     complete: bool
     folder: Path | None
     baselines: tuple[tuple[str, float], ...] = ()
@@ -64,7 +64,7 @@ class Outcome:
     @property
     def ranked(self) -> list[Candidate]:
         """The scored candidates, best first."""
-        return ranked(self.candidates)
+        return list(self.candidates.ranked())
 
 
 @dataclass
@@ -99,7 +99,6 @@ class SearchRun:
             self.watcher.stage,
         )
         self.search = make_search(self.config, self.grammar, self.task)
-        self.candidates: list[Candidate] = []
         self.baselines: tuple[tuple[str, float], ...] = ()
         self._generation = 0
         self._earlier_seconds = 0.0
@@ -112,16 +111,21 @@ class SearchRun:
         return self._earlier_seconds + time.monotonic() - self._began
 
     @property
+    def candidates(self) -> Ledger:
+        """All that was evaluated so far."""
+        return self.evaluator.ledger
+
+    @property
     def generation(self) -> int:
         """Finished generations."""
         return self._generation
 
-    def restore(self, state: SavedState, candidates: Sequence[Candidate]) -> None:
+    def restore(self, state: SavedState, candidates: Ledger) -> None:
         """Go on where an earlier sitting stopped."""
-        by_id = {c.id: c for c in candidates}
-        self.candidates = list(candidates)
-        self.evaluator.known = {mark: by_id[id_] for mark, id_ in state.marks.items()}
-        self.search.restore(state.search, [c.proposal.structure for c in candidates])
+        for id_ in state.marks.values():
+            candidates.position(id_)  # raises if there is none
+        self.evaluator.ledger, self.evaluator.known = candidates, dict(state.marks)
+        self.search.restore(state.search, (c.proposal.structure for c in candidates))
         self._generation = state.generation
         self._earlier_seconds = state.seconds
 
@@ -151,7 +155,7 @@ class SearchRun:
         self._event("stopped" if stopped else "finished", seconds=round(self.seconds, 3))
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
-        return Outcome(self.config, self.task, tuple(self.candidates), not stopped, path, self.baselines)
+        return Outcome(self.config, self.task, self.candidates, not stopped, path, self.baselines)
 
     def _search(self) -> None:
         """All of it. Raises StoppedError if it is asked to stop on the way."""
@@ -184,7 +188,6 @@ class SearchRun:
         self.evaluator.memory = self.folder.memory(self._generation) if self.folder else None
         scored = self.evaluator.evaluate(self.search.ask())
         self.search.tell(scored)
-        self.candidates += scored
         self._generation += 1
         if self.folder:
             self.folder.add_candidates(scored)
@@ -211,9 +214,9 @@ class SearchRun:
             )
 
     def _check_found(self) -> None:
-        if not any(c.score.status is Status.OK for c in self.candidates):
-            counts = {s.value: sum(c.score.status is s for c in self.candidates) for s in Status}
-            seen = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+        counts = self.candidates.statuses()
+        if not counts[Status.OK]:
+            seen = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
             raise RunError(
                 f"none of {len(self.candidates)} candidates could be trained ({seen}); "
                 "try another grammar, more generations, or a smaller training.learning_rate"
@@ -223,7 +226,7 @@ class SearchRun:
         """Train the best candidates again with more seeds, more steps and several learning rates."""
         settings, training = self.config.finalists, self.training
         assert training.learning_rate is not None
-        best = self.evaluator.distinct(self.ranked, settings.count, settings.distance)
+        best = self.evaluator.distinct(self.candidates.ranked(), settings.count, settings.distance)
         if not best:
             return
         rates = [float(f"{training.learning_rate * factor:.3g}") for factor in settings.factors]
@@ -245,22 +248,15 @@ class SearchRun:
             confirmations[candidate.id] = Confirmation(
                 cost if cost < float("inf") else None, rate, longer_training.steps, settings.seeds
             )
-        self.candidates = [
-            replace(c, confirmation=confirmations.get(c.id, c.confirmation)) for c in self.candidates
-        ]
+        self.candidates.confirm(confirmations)
         if self.folder:
             self.folder.add_finalists(confirmations.items())
-
-    @property
-    def ranked(self) -> list[Candidate]:
-        """The scored candidates so far, best first."""
-        return ranked(self.candidates)
 
     def _save(self, finished: bool) -> None:
         if self.folder:
             self.folder.write_table(self.candidates)
-            marks = {mark: c.id for mark, c in self.evaluator.known.items()}
-            self.folder.save_state(self._generation, marks, self.search.state(), self.seconds, finished)
+            marks, standing = self.evaluator.known, self.search.state()
+            self.folder.save_state(self._generation, marks, standing, self.seconds, finished)
 
     def _event(self, name: str, **facts: Any) -> None:
         if self.folder:
@@ -344,7 +340,7 @@ def _resumed(
     if state is not None and state.finished:
         raise RunError(f"the search in '{path}' is finished; look at it with: symloss show {pasted(path)}")
     if state is not None:
-        candidates = folder.candidates(state)
+        candidates = folder.ledger(state)
         try:
             run.restore(state, candidates)
         except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, SymlossError) as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from symloss.config import SearchConfig
 from symloss.grammar import Grammar
 from symloss.meta.calibration import Calibration
-from symloss.records import Candidate
+from symloss.records import Ledger
 from symloss.tasks import Task
 
 
@@ -22,7 +21,7 @@ class Progress:
     generation: int
     evaluations: int
     seconds: float
-    candidates: Sequence[Candidate]
+    candidates: Ledger
 
 
 class Watcher(Protocol):

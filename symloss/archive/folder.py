@@ -36,7 +36,12 @@ from symloss.archive.files import (
     truncate,
 )
 from symloss.archive.learned import LearnedFolder
-from symloss.archive.lines import (
+from symloss.archive.new import check_new
+from symloss.archive.table import table_text
+from symloss.errors import RunError, SymlossError
+from symloss.escaping import pasted
+from symloss.records import Candidate, Confirmation, Ledger
+from symloss.records.lines import (
     CandidateLine,
     FinalistLine,
     confirmation_of,
@@ -44,11 +49,6 @@ from symloss.archive.lines import (
     from_line,
     to_line,
 )
-from symloss.archive.new import check_new
-from symloss.archive.table import Table
-from symloss.errors import RunError, SymlossError
-from symloss.escaping import pasted
-from symloss.records import Candidate, Confirmation
 
 T = TypeVar("T")
 
@@ -139,7 +139,6 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._table = Table()
 
     @classmethod
     def create(cls, path: Path, record: dict[str, Any], grammar_text: str) -> RunFolder:
@@ -193,6 +192,13 @@ class RunFolder:
             return self._read("grammar.grammar").decode()
         except UnicodeDecodeError as error:
             raise RunError(f"'{self.path / 'grammar.grammar'}' is damaged: it is not UTF-8") from error
+
+    def ledger(self, state: SavedState) -> Ledger:
+        """The candidates that were there when `state` was saved, none of them a finalist yet."""
+        try:
+            return Ledger(self.candidates(state))
+        except ValueError as error:
+            raise RunError(f"'{self.path / 'candidates.jsonl'}' is damaged: {error}") from error
 
     def candidates(self, state: SavedState | None = None) -> list[Candidate]:
         """Every candidate in the order of asking, finalists with their confirmation.
@@ -281,9 +287,9 @@ class RunFolder:
         truncate(path, length)
         truncate(self.path / "finalists.jsonl", 0)
 
-    def write_table(self, candidates: Iterable[Candidate]) -> None:
+    def write_table(self, candidates: Ledger) -> None:
         """Write `candidates.csv`: the scored candidates, best first."""
-        self._replace("candidates.csv", self._table.text(candidates).encode())
+        self._replace("candidates.csv", table_text(candidates).encode())
 
     def _append(self, name: str, rows: Sequence[Any]) -> None:
         append_lines(self.path / name, rows)

@@ -171,8 +171,8 @@ class _Told(Unwatched):
         self._tick()
 
     def generation(self, progress: Progress) -> None:
-        found = ranked(progress.candidates)
-        best = f", best {format_formula(found[0].loss.expression)}" if found else ""
+        found = next(progress.candidates.ranked(), None)
+        best = "" if found is None else f", best {format_formula(found.loss.expression)}"
         self._say(f"generation {progress.generation} of {progress.config.generations}{best}")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -15,23 +13,13 @@ from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.grammar import Grammar
 from symloss.meta.calibration import Calibration
-from symloss.records import Candidate, ranked
+from symloss.records import Candidate
 from symloss.run_record import determinism
 from symloss.tasks import Task
 from symloss.watching import Progress
 
 ROWS = 12
 """Most rows of the live table."""
-
-
-def best_by_size(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The front: each candidate that is better than every smaller one, smallest first."""
-    scored = [c for c in ranked(candidates) if c.score.fitness is not None]
-    front: list[Candidate] = []
-    for candidate in sorted(scored, key=lambda c: (c.size, c.score.fitness, c.id)):
-        if not front or _fitness(candidate) < _fitness(front[-1]):
-            front.append(candidate)
-    return front
 
 
 def _fitness(candidate: Candidate) -> float:
@@ -100,13 +88,11 @@ class PlainLines:
     def generation(self, progress: Progress) -> None:
         if progress.stage == "stopped":
             return
-        best = ranked(progress.candidates)
+        best = next(progress.candidates.ranked(), None)
         if progress.stage == "finished":
             echo(f"finalists compared after {clock(progress.seconds)}")
             return
-        front = (
-            f"best {_fitness(best[0]):.4g}  {format_formula(best[0].loss.expression)}" if best else "none yet"
-        )
+        front = f"best {_fitness(best):.4g}  {format_formula(best.loss.expression)}" if best else "none yet"
         echo(
             f"generation {progress.generation}/{progress.config.generations}  "
             f"{progress.evaluations} candidates  {progress.evaluations / progress.seconds:.1f}/s  "
@@ -178,7 +164,7 @@ def _table(progress: Progress) -> Table:
     table.add_column("fitness", justify="right")
     table.add_column("id", justify="right", style="dim")
     table.add_column("formula", overflow="fold")
-    for candidate in best_by_size(progress.candidates)[-ROWS:]:
+    for candidate in progress.candidates.front()[-ROWS:]:
         formula = escape(format_formula(candidate.loss.expression))
         table.add_row(str(candidate.size), f"{_fitness(candidate):.4g}", str(candidate.id), formula)
     return table

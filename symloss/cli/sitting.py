@@ -48,7 +48,7 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
     if not outcome.complete:
         echo(f"stopped; everything is kept in {folder}. Go on with: symloss resume {pasted(folder)}")
         raise SystemExit(INTERRUPTED)
-    best = outcome.ranked[0]
+    best = next(outcome.candidates.ranked())
     echo(f"best: {format_formula(best.loss.expression)}")
     for line in compared(outcome):
         echo(line)
@@ -58,7 +58,8 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
 
 def compared(outcome: Outcome) -> list[str]:
     """A plain word if the search, by its own measure, did not beat the best known loss."""
-    fitness = min(c.score.fitness for c in outcome.ranked if c.score.fitness is not None)
+    fitness = next(outcome.candidates.cheapest()).score.fitness
+    assert fitness is not None
     if not outcome.baselines or fitness < outcome.baselines[0][1]:
         return []
     name, cost = outcome.baselines[0]

@@ -8,7 +8,7 @@ better of the formula as it was and as it was tuned is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -22,7 +22,7 @@ from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sam
 from symloss.meta.settings import Filters, Racing, Training, Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import tune, with_weights
-from symloss.records import Candidate, Proposal, Score, Status, SymbolicLoss
+from symloss.records import Candidate, Ledger, Proposal, Score, Status, SymbolicLoss
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
 from symloss.workers import Lost, one_thread
@@ -51,8 +51,8 @@ class Evaluator:
     task:   its data decides the device.
     metric: the cost that candidates are compared by, on validation data.
     seed:   of initial weights, batch order and samples: common to all candidates.
-    known:  fingerprint -> (candidate id, loss, score) of everything that was scored: the memory that makes a
-            duplicate free. It can be saved and given to a new evaluator.
+    ledger: everything that was evaluated. known: fingerprint -> candidate id in it: the memory that makes a
+            duplicate free. Both can be saved and given to a new evaluator.
     memory: keeps pieces of work of the generation that is evaluated: see `each_result`.
     tick:   called with the name of the stage now and then while work goes on, for progress displays.
     """
@@ -65,7 +65,8 @@ class Evaluator:
     racing: Racing = field(default_factory=Racing)
     seed: int = 0
     tick: Callable[[str], None] = lambda stage: None
-    known: dict[str, Candidate] = field(default_factory=dict)
+    known: dict[str, int] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     memory: Memory | None = None
 
     def __post_init__(self) -> None:
@@ -73,9 +74,9 @@ class Evaluator:
         self._spread: Sample = spread_sample(self.task, self.filters.sample, self.seed)
 
     def evaluate(self, proposals: Sequence[Proposal]) -> list[Candidate]:
-        """Candidates in the order of `proposals`."""
+        """Candidates in the order of `proposals`, whose ids ascend and are greater than those before."""
         drafts = [_Draft(p, fold(without_offset(fold(p.structure)))) for p in proposals]
-        limits = bars((c.score for c in self.known.values()), self.racing, self.training)
+        limits = bars((c.score for c in self.ledger.cheapest()), self.racing, self.training)
         with one_thread():
             self._filter(drafts)
             if self.tuning.steps and self.tuning.keep_better:
@@ -87,9 +88,11 @@ class Evaluator:
         for draft in drafts:
             if draft.status is None:
                 draft.finish(Status.OK)
-        return self._candidates(drafts)
+        candidates = self._candidates(drafts)
+        self.ledger.extend(candidates)
+        return candidates
 
-    def distinct(self, candidates: Sequence[Candidate], most: int, distance: float) -> list[Candidate]:
+    def distinct(self, candidates: Iterable[Candidate], most: int, distance: float) -> list[Candidate]:
         """The first `most` of scored candidates, without those that train nearly as an earlier one does.
 
         distance: the least difference of their gradients on a sample, as a share of their size.
@@ -106,7 +109,7 @@ class Evaluator:
 
     def _filter(self, drafts: list[_Draft]) -> None:
         gradients = self._spread.gradients([d.expression for d in drafts])
-        first: dict[str, _Draft] = {}
+        first: dict[str, int] = {}
         for draft, gradient, status in zip(drafts, gradients, gradient_status(gradients), strict=True):
             if status is not Status.OK:
                 draft.finish(status)
@@ -114,12 +117,9 @@ class Evaluator:
             draft.mark = fingerprint(gradient, self.filters.digits, self.training.normalise)
             if not self.filters.duplicates:
                 continue
-            earlier = self.known.get(draft.mark)
-            original = (
-                earlier.id if earlier else first[draft.mark].proposal.id if draft.mark in first else None
-            )
+            original = self.known.get(draft.mark) or first.get(draft.mark)
             if original is None:
-                first[draft.mark] = draft
+                first[draft.mark] = draft.proposal.id
             else:
                 draft.finish(Status.DUPLICATE, str(original))
         self._reject(drafts)
@@ -211,10 +211,10 @@ class Evaluator:
             loss = SymbolicLoss(draft.expression, self.task.kind)
             made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score)
             if draft.mark:
-                self.known[draft.mark] = candidate
+                self.known[draft.mark] = candidate.id
         for draft in drafts:
             if draft.status is Status.DUPLICATE:
-                original = made.get(int(draft.detail)) or self.known[draft.mark]
+                original = made.get(int(draft.detail)) or self.ledger.with_id(self.known[draft.mark])
                 score = replace(original.score, detail=f"same gradient as candidate {original.id}")
                 score = replace(score, status=Status.DUPLICATE)
                 made[draft.proposal.id] = Candidate(draft.proposal, original.loss, score)

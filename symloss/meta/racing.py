@@ -12,6 +12,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from torch import Tensor
 
@@ -66,10 +67,10 @@ def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
 
 
 def bars(scores: Iterable[Score], racing: Racing, training: Training) -> Bars:
-    """The bars that the best of `scores` set: infinite until there are enough of them."""
+    """The bars that the first of `scores`, best first, set: infinite until there are enough of them."""
     steps = rungs_of(racing, training)
-    scored = [s for s in scores if s.status is Status.OK and len(s.curve) == len(steps)]
-    best = sorted(scored, key=lambda s: s.fitness or 0.0)[: racing.reference]
+    whole = (s for s in scores if s.status is Status.OK and len(s.curve) == len(steps))
+    best = list(islice(whole, racing.reference))
     if not steps or len(best) < racing.reference:
         return Bars(steps, (math.inf,) * len(steps))
     assert best[0].fitness is not None

@@ -81,13 +81,13 @@ def scored(fitness: float, *curve: float) -> Score:
 def test_bars_are_set_by_the_best_and_only_once_there_are_enough():
     racing = Racing(rungs=(0.1, 0.5), reference=2, margin=0.5)
     training = Training(steps=100)
-    scores = [scored(0.2, 0.6, 0.4), scored(0.1, 0.9, 0.3), scored(0.9, 0.95, 0.92)]
+    scores = [scored(0.1, 0.9, 0.3), scored(0.2, 0.6, 0.4), scored(0.9, 0.95, 0.92)]
     assert bars(scores[:1], racing, training) == Bars((10, 50), (math.inf, math.inf))
     found = bars(scores, racing, training)
     assert found.steps == (10, 50)
     assert found.limits == pytest.approx((0.9 + 0.5 * 0.8, 0.4 + 0.5 * 0.3))
     others = [Score(Status.OUTRUN, None, curve=(0.1, 0.1)), scored(0.0, 0.0)]
-    assert bars([*scores, *others], racing, training) == found
+    assert bars([*others, *scores], racing, training) == found
 
 
 @given(
@@ -96,11 +96,10 @@ def test_bars_are_set_by_the_best_and_only_once_there_are_enough():
     st.floats(0, 2),
 )
 def test_no_bar_would_have_stopped_one_of_those_that_set_it(pairs, reference, margin):
-    scores = [scored(fitness, early) for early, fitness in pairs]
+    scores = sorted((scored(fitness, early) for early, fitness in pairs), key=lambda s: s.fitness)
     racing = Racing(rungs=(0.5,), reference=reference, margin=margin)
     (limit,) = bars(scores, racing, Training(steps=10)).limits
-    best = sorted(scores, key=lambda s: s.fitness)[:reference]
-    assert all(score.curve[0] <= limit for score in best)
+    assert all(score.curve[0] <= limit for score in scores[:reference])
 
 
 def test_rungs_are_whole_steps_within_training():

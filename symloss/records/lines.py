@@ -6,7 +6,7 @@ import msgspec
 
 from symloss.errors import RunError
 from symloss.expr import format_formula, parse_expression, print_expression
-from symloss.records import (
+from symloss.records.values import (
     SENTENCES,
     Candidate,
     Confirmation,

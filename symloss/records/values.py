@@ -1,7 +1,4 @@
-"""The values that travel between rooms: what a candidate is, how it scored, where it came from.
-
-Plain frozen data without torch: they are compared, hashed, written as JSON and read back.
-"""
+"""What a candidate is, how it scored, where it came from."""
 
 from __future__ import annotations
 
@@ -172,8 +169,15 @@ def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
 
 
 def _rank(candidate: Candidate) -> tuple[int, float, int, int]:
-    confirmed = candidate.confirmation
-    if confirmed is not None and confirmed.cost is not None:
-        return (0, confirmed.cost, candidate.size, candidate.id)
-    assert candidate.score.fitness is not None
-    return (1, candidate.score.fitness, candidate.size, candidate.id)
+    fitness = candidate.score.fitness
+    assert fitness is not None
+    return rank_key(candidate.confirmation, fitness, candidate.size, candidate.id)
+
+
+def rank_key(
+    confirmation: Confirmation | None, fitness: float, size: int, id_: int
+) -> tuple[int, float, int, int]:
+    """What scored candidates are sorted by; see `ranked`."""
+    if confirmation is not None and confirmation.cost is not None:
+        return (0, confirmation.cost, size, id_)
+    return (1, fitness, size, id_)
