@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from array import array
 from bisect import bisect_left
 from collections import Counter
@@ -12,16 +13,37 @@ from typing import overload
 import msgspec
 
 from symloss.records.lines import CandidateLine, from_line, to_line
-from symloss.records.values import Candidate, Confirmation, Status, rank_key
+from symloss.records.values import SENTENCES, Candidate, Confirmation, Kind, Status, rank_key
 
 _STATUSES = list(Status)
 
+_TYPICAL = msgspec.json.encode(
+    CandidateLine(
+        id=1,
+        generation=1,
+        status=Status.OK,
+        fitness=0.1,
+        size=1,
+        formula="abs(0.5 * log(p + 0.1)) - y * square(1 - p)",
+        expression="abs(0.5 * log(prediction + 0.1)) - target * square(1.0 - prediction)",
+        structure="aq(pow(prediction, 0.1), exp(target)) + sqrt(prediction * (1.0 - target))",
+        kind=Kind.MULTICLASS,
+        reduction="mean",
+        per_seed=(0.1,),
+        curve=(0.1,),
+        operation="point mutation",
+        parents=(1, 1),
+        detail=SENTENCES[Status.OK],
+    )
+)
+"""What lines have in common, which need not be kept with each: one alone is too short to show it."""
+
 
 class Ledger(Sequence[Candidate]):
-    """Candidates in the order of asking, each kept as its line of JSON and read again when it is asked for.
+    """Candidates in the order of asking, each kept as its line, compressed, and read when it is asked for.
 
-    A formula takes much less as text than as a tree. What a ranking needs is kept as numbers, so that nobody
-    reads all candidates to find the best.
+    That takes a tenth of what a candidate takes with its trees. What a ranking needs is kept as numbers, so
+    that nobody reads all candidates to find the best.
     """
 
     def __init__(self, candidates: Iterable[Candidate] = ()) -> None:
@@ -39,7 +61,7 @@ class Ledger(Sequence[Candidate]):
             if self._ids and candidate.id <= self._ids[-1]:
                 raise ValueError(f"candidate {candidate.id} comes after candidate {self._ids[-1]}")
             fitness = candidate.score.fitness
-            self._lines.append(msgspec.json.encode(to_line(candidate)))
+            self._lines.append(_packed(msgspec.json.encode(to_line(candidate))))
             self._ids.append(candidate.id)
             self._statuses.append(_STATUSES.index(candidate.score.status))
             self._fitness.append(math.nan if fitness is None else fitness)
@@ -99,7 +121,7 @@ class Ledger(Sequence[Candidate]):
         return [self[position] for position in front]
 
     def _line(self, position: int) -> CandidateLine:
-        return msgspec.json.decode(self._lines[position], type=CandidateLine)
+        return msgspec.json.decode(_unpacked(self._lines[position]), type=CandidateLine)
 
     def _scored(self) -> Iterator[int]:
         code = _STATUSES.index(Status.OK)
@@ -111,3 +133,12 @@ class Ledger(Sequence[Candidate]):
             return rank_key(self._confirmations.get(own), self._fitness[i], self._sizes[i], own)
 
         return sorted(self._scored(), key=key)
+
+
+def _packed(line: bytes) -> bytes:
+    packer = zlib.compressobj(zdict=_TYPICAL)
+    return packer.compress(line) + packer.flush()
+
+
+def _unpacked(line: bytes) -> bytes:
+    return zlib.decompressobj(zdict=_TYPICAL).decompress(line)
