@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from pathlib import Path
 
 from benchmarks.torture.running import Row, Wholes, ended, started, symloss
@@ -55,7 +54,7 @@ print(time.monotonic() - began, len({own.loss.expression for own in found}))
 
 
 def opened(folder: Path, count: int) -> list[Row]:
-    """An archive of so many different candidates, opened in processes of their own and by the command line."""
+    """An archive of so many different candidates, opened in processes of their own and by `symloss show`."""
     out = folder / "archive"
     size = _archive(out, count)
     (folder / "opening.py").write_text(OPEN)
