@@ -20,12 +20,13 @@ from symloss.archive import RunFolder
 from symloss.archive.files import append_lines, cut_unfinished_line, read_lines
 from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder
+from symloss.benchmark.learned import against_usual
 from symloss.benchmark.suite import Case, Plan
 from symloss.config import SearchConfig
 from symloss.errors import RunError, StoppedError
 from symloss.evaluation import Evaluation, EvaluationSettings, evaluate
 from symloss.evaluation.contestants import STANDARD
-from symloss.evaluation.results import Row, TaskResult
+from symloss.evaluation.results import Comparison, Row, TaskResult
 from symloss.evaluation.work import Say
 from symloss.expr import format_formula
 from symloss.learning.run import learned_in
@@ -65,13 +66,18 @@ class Searched:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What became of a case. chosen: the search whose best loss was evaluated, by its validation cost."""
+    """What became of a case.
+
+    chosen: the search whose best loss was evaluated, by its validation cost. learned: the losses that were
+    learned as networks, each against the usual one.
+    """
 
     case: Case
     searches: tuple[Searched, ...]
     chosen: Searched
     evaluation: Evaluation
     transfers: tuple[Evaluation, ...]
+    learned: tuple[Comparison, ...] = ()
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -137,7 +143,8 @@ def run_case(
             )
             name = f"transfer-{number}"
             transfers.append(evaluate(settings, folder / name, stage(name), tick, stop))
-    return CaseResult(case, searches, chosen, evaluation, tuple(transfers))
+    (task,) = evaluation.tasks
+    return CaseResult(case, searches, chosen, evaluation, tuple(transfers), against_usual(task))
 
 
 def learned_losses(

@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 
 from symloss.benchmark.command import as_command
 from symloss.benchmark.job import CaseResult
-from symloss.benchmark.summary import CARRIED, MAIN, lines_of, main_cells, summary
+from symloss.benchmark.summary import (
+    CARRIED,
+    learned_cells,
+    learned_header,
+    lines_of,
+    main_cells,
+    main_header,
+    named,
+    others,
+    summary,
+)
 from symloss.escaping import as_latex_text, as_markdown_code, as_markdown_text, on_one_line
 from symloss.evaluation.figures import critical_differences
 from symloss.evaluation.results import Comparison, Evaluation, TaskResult
@@ -65,6 +75,7 @@ def together(results: Sequence[CaseResult]) -> list[CaseResult]:
             result,
             evaluation=changed(result.evaluation),
             transfers=tuple(changed(transfer) for transfer in result.transfers),
+            learned=tuple(replace(own, corrected=next(corrected)) for own in result.learned),
         )
         for result in results
     ]
@@ -75,6 +86,7 @@ def _comparisons(results: Sequence[CaseResult]) -> Iterator[Comparison]:
         for evaluation in (result.evaluation, *result.transfers):
             for task in evaluation.tasks:
                 yield from task.comparisons
+        yield from result.learned
 
 
 def ranks_over(results: Sequence[CaseResult]) -> Ranking | None:
@@ -101,24 +113,25 @@ def protocol(results: Sequence[CaseResult]) -> str:
         "with then get the same budget: settings are chosen on validation data from one grid, fresh seeds "
         "are trained and tested once on clean test data. Lower is better. A win or a loss is one at 5 % by "
         "Wilcoxon's signed-rank test over paired seeds, after Holm's correction for all "
-        f"{comparisons} comparisons of this page.{too_few(fewest, comparisons)} The best published loss is "
-        "the one with the lowest mean on the test data, which favours it. Intervals and tests say nothing "
-        "about other splits of the data."
+        f"{comparisons} comparisons of this page.{too_few(fewest, comparisons)} "
+        + "The best published loss is the one with the lowest mean on the test data, which favours it. "
+        * others(lines_of(results, transferred=False))
+        + "Intervals and tests say nothing about other splits of the data."
     )
 
 
 def _beginnings(results: Sequence[CaseResult]) -> str:
     """Which formulas the searches started from, if any."""
     sources = dict.fromkeys(result.case.start_from for result in results)
-    named = [
+    origins = [
         "the published losses" if source == "catalogue" else as_markdown_text(source)
         for source in sources
         if source
     ]
-    if not named:
+    if not origins:
         return ""
     some = " some of them" if "" in sources else ""
-    return f",{some} beginning with {' or '.join(named)} that its grammar can derive"
+    return f",{some} beginning with {' or '.join(origins)} that its grammar can derive"
 
 
 def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking | None) -> str:
@@ -132,16 +145,20 @@ def as_markdown(origins: Origins, results: Sequence[CaseResult], ranks: Ranking 
     ]
     lines += [f"Machine: {as_markdown_text(origins.machine)}. Time: {spent}.", ""]
     lines += [protocol(results), "", *summary(results), ""]
-    lines += pipes(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN)))
+    own = lines_of(results, transferred=False)
+    lines += pipes(main_header(own), main_cells(own, main_header(own)))
+    if learned := learned_cells(results):
+        lines += ["", "Losses that were learned as networks, against the usual loss:", ""]
+        lines += pipes(learned_header(results), learned)
     carried = lines_of(results, transferred=True)
     if carried:
         lines += ["", "The same losses on models that they were not searched on:", ""]
-        lines += pipes(CARRIED, main_cells(carried, len(CARRIED)))
+        lines += pipes(CARRIED, main_cells(carried, CARRIED))
     if ranks is not None:
         lines += ["", f"![Average ranks and their critical difference]({RANKS})", ""]
         lines.append(as_markdown_text(ranked_sentence(ranks)))
-    for result in results:
-        lines += ["", *_section(result)]
+    for result, name in zip(results, named(results), strict=True):
+        lines += ["", *_section(result, name)]
     return "\n".join(lines) + "\n"
 
 
@@ -149,11 +166,11 @@ def _spent(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
 
 
-def _section(result: CaseResult) -> list[str]:
+def _section(result: CaseResult, name: str) -> list[str]:
     case = result.case
     (task,) = result.evaluation.tasks
     evaluation = result.evaluation
-    lines = [f"## {as_markdown_text(task.title)}", ""]
+    lines = [f"## {as_markdown_text(name)}", ""]
     lines += [f"{as_markdown_text(note, first=True)}." for note in task.notes] + [""] * bool(task.notes)
     command = as_command(result.chosen.config, result.case.start_from)
     lines += [f"{as_markdown_code(command)} found", "", f"    {result.chosen.formula}", ""]
@@ -178,7 +195,7 @@ def _section(result: CaseResult) -> list[str]:
         "",
         *pipes(loss_header(task), loss_cells(task)),
         "",
-        *pipes(COMPARED, compared_cells(task.comparisons)),
+        *pipes(COMPARED, compared_cells([*task.comparisons, *result.learned])),
     ]
     return lines
 
@@ -190,14 +207,18 @@ def _raw(cells: Sequence[str]) -> str:
 
 def as_latex(origins: Origins, results: Sequence[CaseResult]) -> str:
     """The two summarising tables, for documents that use the package booktabs."""
+    own = lines_of(results, transferred=False)
     parts = [
         f"% {as_latex_text(origins.title)}; written by {on_one_line(origins.command)}",
-        _booktabs(MAIN, main_cells(lines_of(results, transferred=False), len(MAIN))),
+        _booktabs(main_header(own), main_cells(own, main_header(own))),
     ]
+    if learned := learned_cells(results):
+        parts += ["% losses that were learned as networks, against the usual loss"]
+        parts += [_booktabs(learned_header(results), learned)]
     carried = lines_of(results, transferred=True)
     if carried:
         parts += ["% on models that the losses were not searched on"]
-        parts += [_booktabs(CARRIED, main_cells(carried, len(CARRIED)))]
+        parts += [_booktabs(CARRIED, main_cells(carried, CARRIED))]
     return "\n\n".join(parts) + "\n"
 
 

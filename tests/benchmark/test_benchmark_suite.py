@@ -15,12 +15,13 @@ from symloss.archive import RunFolder
 from symloss.benchmark import read_suite, run_suite
 from symloss.benchmark.command import as_command
 from symloss.benchmark.job import by_hand, judged
+from symloss.benchmark.learned import against_usual
 from symloss.benchmark.report import Origins, documents, together
 from symloss.cli.main import main
 from symloss.cli.search import command as search
 from symloss.config import SearchConfig, parse_assignments, resolve
 from symloss.errors import SymlossError
-from symloss.evaluation.statistics import holm
+from symloss.evaluation.statistics import holm, paired
 from symloss.expr import print_expression
 
 SMALL = """
@@ -333,6 +334,10 @@ def test_learned_losses_are_rows_beside_discovered_ones(tmp_path):
     (task,) = first.evaluation.tasks
     assert {row.name for row in task.rows} == {"discovered", "cross-entropy", "ml3", "adalfl"}
     assert [row.name for row in by_hand(task)] == ["cross-entropy"]
+    compared = {(own.first, own.second): own.paired for own in first.learned}
+    assert set(compared) == {("ml3", "cross-entropy"), ("adalfl", "cross-entropy")}
+    costs = {row.name: row.test[task.metric] for row in task.rows}
+    assert all(own == paired(costs[ours], costs[usual]) for (ours, usual), own in compared.items())
     (again,) = run_suite(plan, tmp_path / "out")
     assert again.evaluation == first.evaluation
     other = written(tmp_path, text.replace("offline: {steps: 5}", "offline: {steps: 6}"))
@@ -340,3 +345,29 @@ def test_learned_losses_are_rows_beside_discovered_ones(tmp_path):
         run_suite(replace(plan, cases=read_suite(other).cases[1:]), tmp_path / "out")
     with pytest.raises(SymlossError, match="unknown value 'ml4'"):
         read_suite(written(tmp_path, text.replace("[ml3, adalfl]", "[ml4]")))
+
+
+def test_the_page_compares_learned_losses_with_the_usual_one(done):
+    """With made-up comparisons: two cases that have the same title, of which one learned something."""
+    _, (clean, _) = done
+    (task,) = clean.evaluation.tasks
+    brier = next(row for row in task.rows if row.name == "brier")
+    learned = replace(brier, name="ml3")
+    task = replace(task, rows=(*[row for row in task.rows if row != brier], learned))
+    task = replace(task, comparisons=task.comparisons[:1])
+    clean = replace(clean, evaluation=replace(clean.evaluation, tasks=(task,)), transfers=())
+    found = against_usual(task)
+    assert [own.first for own in found] == ["ml3"]
+    lost = replace(found[0], paired=replace(found[0].paired, wilcoxon=1e-6, effect=1.0))
+    first = replace(clean, learned=(lost,))
+    second = replace(clean, case=replace(clean.case, name="again"))
+    page = documents(ORIGINS, [first, second])["results.md"].decode()
+    assert "A loss network instead of a formula, ml3, against the same: 0 wins, 0 ties, 1 loss of 1." in page
+    assert "best published loss" not in page.lower()  # there is none but the usual one
+    title = f"{task.title} (clean)"
+    (row,) = [line for line in page.split("\n") if line.startswith(f"| {title} ") and "loss, p" in line]
+    assert [cell.strip() for cell in row.split("|")][1:5] == [title, "linear", "error", "8"]
+    assert f"\n## {title}\n" in page
+    assert f"\n## {task.title} (again)\n" in page
+    latex = documents(ORIGINS, [first, second])["results.tex"].decode()
+    assert latex.count(r"\begin{tabular}") == 2
