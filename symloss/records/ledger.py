@@ -51,7 +51,7 @@ class Ledger(Sequence[Candidate]):
         self._ids = array("q")
         self._statuses = array("b")
         self._fitness = array("d")  # NaN: none
-        self._sizes = array("l")
+        self._sizes = array("q")
         self._confirmations: dict[int, Confirmation] = {}
         self.extend(candidates)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from symloss.errors import RunError
@@ -18,15 +20,18 @@ from symloss.records.values import (
     SymbolicLoss,
 )
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of things: what a machine's integer holds, since a ledger keeps it as one."""
+
 
 class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a line of `candidates.jsonl`, in this order."""
 
-    id: int
-    generation: int
+    id: Count
+    generation: Count
     status: Status
     fitness: float | None
-    size: int
+    size: Count
     formula: str
     expression: str
     structure: str
@@ -35,14 +40,14 @@ class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     per_seed: tuple[float, ...]
     curve: tuple[float, ...]
     operation: str
-    parents: tuple[int, ...]
+    parents: tuple[Count, ...]
     detail: str
 
 
 class FinalistLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of a line of `finalists.jsonl`."""
 
-    id: int
+    id: Count
     cost: float | None
     learning_rate: float
     steps: int

@@ -16,8 +16,8 @@ Randomness = tuple[int, tuple[Word, ...], float | None]
 class Standing(msgspec.Struct, frozen=True):
     """How far a search has come: the id of its next proposal, and finished generations."""
 
-    next_id: Annotated[int, Meta(ge=1)]
-    generation: Annotated[int, Meta(ge=0)]
+    next_id: Annotated[int, Meta(ge=1, le=2**53)]
+    generation: Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class RandomStanding(Standing, frozen=True):

@@ -86,6 +86,8 @@ BAD = [
     (LINE.replace("0.5", "NaN"), "is damaged"),
     (LINE.replace("0.5", "1e999999999"), "is damaged"),
     (LINE.replace('"id":1', '"id":' + "9" * 1_000_000), "is damaged"),
+    (LINE.replace('"id":1', '"id":' + str(2**63)), "is damaged"),
+    (LINE.replace('"size":3', '"size":-1'), "is damaged"),
     (LINE.replace('"expression":"prediction"', '"expression":"' + "(" * DEEP + '"'), "line 1, column"),
     (LINE.replace('"expression":"prediction"', '"expression":"\u0440"'), "CYRILLIC SMALL LETTER ER"),
     (LINE.replace('"random"', '"\\ud800"'), "is damaged"),

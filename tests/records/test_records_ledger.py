@@ -37,10 +37,10 @@ def scores(draw):
 def several(draw):
     """Candidates with ascending ids that have gaps, some of them confirmed."""
     found, id_ = [], 0
-    for _ in range(draw(st.integers(0, 8))):
+    for _ in range(draw(st.integers(0, 5))):
         id_ += draw(st.integers(1, 3))
-        structure = draw(expressions())
-        loss = SymbolicLoss(call("mul", PREDICTION, draw(expressions(max_leaves=3))), Kind.MULTICLASS)
+        structure = draw(expressions(max_leaves=4))
+        loss = SymbolicLoss(call("mul", PREDICTION, draw(expressions(max_leaves=2))), Kind.MULTICLASS)
         score = draw(scores())
         second = st.none() | st.builds(Confirmation, st.none() | costs, st.just(0.1), st.just(5), st.just(2))
         confirmation = draw(second) if score.status is Status.OK else None

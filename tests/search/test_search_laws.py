@@ -121,6 +121,14 @@ def test_a_search_goes_on_where_it_stopped(name, after):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("number", ["next_id", "generation"])
+def test_a_state_with_a_number_beyond_all_searches_is_refused(name, number):
+    search = make(name)
+    with pytest.raises(ValueError, match=f"int.*{number}"):
+        search.restore({**search.state(), number: 2**63}, [])
+
+
+@pytest.mark.parametrize("name", SEARCHES)
 def test_a_state_does_not_grow_with_the_generations(name):
     search = make(name)
     run(search, 3)
