@@ -57,6 +57,29 @@ class Calm(Awkward):
         self.dropout.p = 0.0
 
 
+class Plain(nn.Module):
+    """Of what most models are made, each in more than one spelling, results that are written over too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.pool = nn.AvgPool2d(2)
+        self.within = nn.ReLU(inplace=True)
+        self.wide = nn.Linear(4, 12)
+        self.more = nn.Linear(12, 12)
+        self.out = nn.Linear(12, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.pool(functional.relu(self.conv(x) + 0.5))
+        z = functional.adaptive_avg_pool2d(torch.sigmoid(z), 1).flatten(1)
+        z = self.wide(z)
+        self.within(z)
+        z = z.tanh()
+        z = z + functional.relu(self.more(z) + 0.1, inplace=True).sigmoid()
+        z.mul_(2.0)
+        return self.out(z.relu())
+
+
 class Recurrent(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -67,13 +90,21 @@ class Recurrent(nn.Module):
         return self.out(self.rnn(x[:, 0])[0][:, -1])
 
 
+def halves(parameters, first, second):
+    own = list(parameters)
+    return [{"params": own[::2], "lr": first}, {"params": own[1::2], "lr": second}]
+
+
 OPTIMISERS = {
     "plain": lambda p: torch.optim.SGD(p, lr=0.5),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.9, dampening=0.3, weight_decay=0.01),
     "nesterov": lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.9, nesterov=True, weight_decay=0.01),
     "adam": lambda p: torch.optim.Adam(p, lr=0.05, weight_decay=0.02, eps=1e-3),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.05, weight_decay=0.1, eps=1e-3),
-    "maximize": lambda p: torch.optim.Adam(p, lr=0.05, eps=1e-3, maximize=True),
+    "maximize": lambda p: torch.optim.Adam(p, lr=0.05, eps=1e-3, maximize=True, weight_decay=0.1),
+    "upwards": lambda p: torch.optim.SGD(p, lr=0.3, momentum=0.5, maximize=True),
+    "two rates": lambda p: torch.optim.SGD(halves(p, 0.5, 0.05), momentum=0.9, nesterov=True),
+    "two rates of adam": lambda p: torch.optim.Adam(halves(p, 0.05, 0.005), eps=1e-3),
 }
 
 
@@ -122,6 +153,10 @@ def task_loss_after(optimiser, weights, data, steps, model, settings, share):
         ("adam", 3, Awkward, SMALL, True),
         ("adamw", 2, Awkward, SMALL, False),
         ("maximize", 2, Awkward, SMALL, False),
+        ("upwards", 2, Awkward, SMALL, False),
+        ("two rates", 2, Awkward, SMALL, False),
+        ("two rates of adam", 2, Plain, SMALL, True),
+        ("momentum", 2, Plain, SMALL, False),
         ("nesterov", 2, Recurrent, SMALL, False),
     ],
 )

@@ -98,8 +98,8 @@ class OnlineLossLearner:
         if meta_batch is None or start is None:
             return Stepped(value, None)
         found, slopes = self._task_slopes(parameters, meta_batch)
-        directions = derivative.times(slopes, start, parameters)
-        self._adapt(pushed(self.model, self._all(start), directions, seen), transpose)
+        directions, factor = derivative.times(slopes, start, parameters)
+        self._adapt(pushed(self.model, self._all(start), directions, seen), factor, transpose)
         return Stepped(value, found)
 
     def _pass(self, x: Any) -> Recorded:
@@ -168,9 +168,9 @@ class OnlineLossLearner:
         """Parameters before the step, those that stood still among them."""
         return {name: start.get(name, value.detach()) for name, value in self.model.named_parameters()}
 
-    def _adapt(self, push: Tensor, transpose: Transpose) -> None:
+    def _adapt(self, push: Tensor, factor: float, transpose: Transpose) -> None:
         weights = self.adaptive.weights
-        slope = transpose(push.to(weights.dtype)[None], -1.0)[0]
+        slope = transpose(push.to(weights.dtype)[None], -factor)[0]
         # One batch without a finite gradient must not spoil Adam's averages: the loss stands still instead.
         weights.grad = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
         self.adam.step()

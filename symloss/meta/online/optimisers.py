@@ -39,50 +39,81 @@ class StepDerivative:
         return set(self._settings)
 
     @torch.no_grad()
-    def times(self, directions: Named, start: Named, parameters: Named) -> Named:
-        """P v for directions v. `start`: parameters before the step. Their `.grad` must be what was given."""
-        known = _sgd if isinstance(self._optimizer, SGD) else self._adam
+    def times(self, directions: Named, start: Named, parameters: Named) -> tuple[Named, float]:
+        """P v for directions v, without a factor that all have in common, and that factor.
+
+        start: parameters before the step. Their `.grad` must be what was given.
+        """
+        factors = {name: self._factor(self._settings[name]) for name in directions}
+        common = next(iter(factors.values()), 1.0) if len(set(factors.values())) == 1 else 1.0
         found = {}
         for name, direction in directions.items():
-            settings = self._settings[name]
-            sign = -1.0 if settings.get("maximize") else 1.0
-            found[name] = known(direction, settings, parameters[name], start[name]) * sign
-        return found
+            moved = self._moved(direction, self._settings[name], parameters[name], start[name])
+            found[name] = moved if factors[name] == common else moved * factors[name]
+        return found, common
 
-    def _adam(self, direction: Tensor, settings: dict[str, Any], parameter: Tensor, start: Tensor) -> Tensor:
-        """The step is rate * m / (sqrt(v) + eps), with m and v corrected for their beginning.
+    def _factor(self, settings: dict[str, Any]) -> float:
+        """What every number of a parameter's direction is multiplied by."""
+        rate = float(settings["lr"]) * (-1.0 if settings.get("maximize") else 1.0)
+        return rate * _share(settings) if isinstance(self._optimizer, SGD) else rate
 
-        Where v is 0 no gradient has ever been; the derivative there is 1 / eps, which says nothing about a
-        step of finite size, and is left out.
-        """
-        state = self._optimizer.state[parameter]
-        beta1, beta2 = map(float, settings["betas"])
-        step = float(state["step"])
-        gradient = parameter.grad
-        assert gradient is not None
-        if settings["maximize"]:
-            gradient = -gradient
-        decoupled = isinstance(self._optimizer, AdamW) or settings.get("decoupled_weight_decay", False)
-        if settings["weight_decay"] and not decoupled:
-            gradient = gradient + settings["weight_decay"] * start
-        first, second = 1.0 - beta1**step, 1.0 - beta2**step
-        root = (state["exp_avg_sq"] / second).sqrt()
-        spread = root + settings["eps"]
-        ever = root > 0
-        by_average = (1.0 - beta1) / first / spread
-        by_spread = state["exp_avg"] / first / spread.square() * (1.0 - beta2) / second * gradient
-        slope = by_average - by_spread / torch.where(ever, root, torch.ones_like(root))
-        return direction * torch.where(ever, slope, torch.zeros_like(slope)) * float(settings["lr"])
+    def _moved(self, direction: Tensor, settings: dict[str, Any], parameter: Tensor, start: Tensor) -> Tensor:
+        if isinstance(self._optimizer, SGD):
+            return direction
+        assert parameter.grad is not None
+        decay = settings["weight_decay"]
+        if isinstance(self._optimizer, AdamW) or settings.get("decoupled_weight_decay", False):
+            decay = 0.0  # it does not enter the averages
+        return _by_adam(
+            direction, parameter.grad, start if decay else None, self._optimizer.state[parameter], settings
+        )
 
 
-def _sgd(direction: Tensor, settings: dict[str, Any], parameter: Tensor, start: Tensor) -> Tensor:
-    """The buffer is momentum * buffer + (1 - dampening) * gradient, and the gradient itself at first."""
+PIECE = 2**15
+"""Numbers of a parameter that are worked on at a time on a CPU, so that they stay in its nearest memory."""
+
+
+def _by_adam(
+    direction: Tensor, gradient: Tensor, start: Tensor | None, state: dict[str, Any], settings: dict[str, Any]
+) -> Tensor:
+    """P v / rate, where the step is rate * m / (sqrt(v) + eps), m and v corrected for their beginning.
+
+    Where v is 0 no gradient has ever been; the derivative there is 1 / eps, which says nothing about a step
+    of finite size, and is left out. start: parameters before the step, if weight decay counts as gradient.
+    """
+    beta1, beta2 = map(float, settings["betas"])
+    step, eps = float(state["step"]), float(settings["eps"])
+    first, second = 1.0 - beta1**step, 1.0 - beta2**step
+    sign = -1.0 if settings["maximize"] else 1.0
+    tiny = torch.finfo(direction.dtype).tiny  # below every root but 0
+    found = torch.empty_like(direction, memory_format=torch.contiguous_format)
+    whole: tuple[Tensor, ...] = (found, direction, gradient, state["exp_avg"], state["exp_avg_sq"])
+    size: int = PIECE if found.device.type == "cpu" else max(found.numel(), 1)
+    decayed = () if start is None else torch.split(start.reshape(-1), size)
+    for i, (out, along, slope, average, square) in enumerate(
+        zip(*(torch.split(own.reshape(-1), size) for own in whole), strict=True)
+    ):
+        root = torch.div(square, second).sqrt_()
+        spread = root + eps
+        ever = root.sign()  # a mask would take as long as all the rest
+        root.clamp_min_(tiny)
+        given = slope if start is None else slope.add(decayed[i], alpha=sign * settings["weight_decay"])
+        by_spread = torch.mul(average, given, out=out).div_(spread).div_(root)
+        total = by_spread.mul_(-sign * (1.0 - beta2) / second).add_(1.0 - beta1)
+        total.div_(spread).mul_(along).mul_(ever)
+    return found.mul_(1.0 / first)
+
+
+def _share(settings: dict[str, Any]) -> float:
+    """How much of a gradient SGD steps along.
+
+    The buffer is momentum * buffer + (1 - dampening) * gradient, and the gradient itself at first.
+    """
     momentum = settings["momentum"]
-    share = 1.0
-    if momentum:
-        share = 1.0 if settings["first"] else 1.0 - settings["dampening"]
-        share = 1.0 + momentum * share if settings["nesterov"] else share
-    return direction * (float(settings["lr"]) * share)
+    if not momentum:
+        return 1.0
+    share = 1.0 if settings["first"] else 1.0 - settings["dampening"]
+    return 1.0 + momentum * share if settings["nesterov"] else share
 
 
 def check_optimiser(optimizer: Optimizer) -> None:

@@ -1,7 +1,7 @@
 """How a model's outputs move with its parameters: J v, by forward-mode differentiation.
 
-The products of the pass that was made anyway, those of linear and convolutional layers, are kept and not
-computed again; a direction then costs what a backward pass costs.
+What the usual layers came to in the pass that was made anyway is kept and not computed again; a direction
+then costs what a backward pass costs.
 """
 
 from __future__ import annotations
@@ -34,20 +34,50 @@ _PRODUCTS = (
     *(torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d),
 )
 
+_AVERAGES = (
+    *(torch.nn.functional.avg_pool1d, torch.nn.functional.avg_pool2d, torch.nn.functional.avg_pool3d),
+    torch.nn.functional.adaptive_avg_pool2d,
+)
+
+
+def _tanh(result: Tensor, moved: Tensor) -> Tensor:
+    found: Tensor = torch.ops.aten.tanh_backward(moved, result)
+    return found
+
+
+def _sigmoid(result: Tensor, moved: Tensor) -> Tensor:
+    found: Tensor = torch.ops.aten.sigmoid_backward(moved, result)
+    return found
+
+
+def _relu(result: Tensor, moved: Tensor) -> Tensor:
+    found: Tensor = torch.ops.aten.threshold_backward(moved, result, 0)
+    return found
+
+
+_BY_RESULT: dict[Any, Callable[[Tensor, Tensor], Tensor]] = {
+    **dict.fromkeys((torch.tanh, torch.Tensor.tanh, torch.nn.functional.tanh), _tanh),
+    **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, torch.nn.functional.sigmoid), _sigmoid),
+    **dict.fromkeys((torch.relu, torch.Tensor.relu, torch.nn.functional.relu), _relu),
+}
+"""Functions of single numbers whose derivative their result shows: how it moves with the input."""
+
+_KEPT = {*_PRODUCTS, *_AVERAGES, *_BY_RESULT}
+
 
 @dataclass
 class Recorded:
     """A pass in the model's own mode, with what is needed to look at it again at the same parameters.
 
     outputs: (batch, ...), with autograd's graph. buffers: as they were before. drawn: states of the random
-    generators before. products: results of linear layers in order, each with its version.
+    generators before. results: those of the functions that are kept, in order, each with its version.
     """
 
     x: Any
     outputs: Tensor
     buffers: Named
     drawn: list[Tensor]
-    products: list[tuple[Tensor, int]] = field(default_factory=list)
+    results: list[tuple[Tensor, int]] = field(default_factory=list)
 
 
 def recorded(model: nn.Module, x: Any) -> Recorded:
@@ -57,7 +87,7 @@ def recorded(model: nn.Module, x: Any) -> Recorded:
     mode = _Keeping()
     with mode:
         outputs = model(x)
-    return Recorded(x, outputs, buffers, drawn, mode.products)
+    return Recorded(x, outputs, buffers, drawn, mode.results)
 
 
 def pushed(model: nn.Module, start: Named, directions: Named, seen: Recorded) -> Tensor:
@@ -76,7 +106,7 @@ def pushed(model: nn.Module, start: Named, directions: Named, seen: Recorded) ->
 
 
 def _forward(model: nn.Module, start: Named, directions: Named, seen: Recorded) -> Tensor:
-    with torch.no_grad(), forward_ad.dual_level(), _Replaying(seen.products):
+    with torch.no_grad(), forward_ad.dual_level(), _Replaying(seen.results):
         values = {
             name: _dual(value, directions[name]) if name in directions else value
             for name, value in start.items()
@@ -100,50 +130,70 @@ def _transposed_twice(model: nn.Module, start: Named, directions: Named, seen: R
 
 
 class _Keeping(TorchFunctionMode):
-    """Keeps the results of products."""
+    """Keeps results, which autograd mostly keeps anyway."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.products: list[tuple[Tensor, int]] = []
+        self.results: list[tuple[Tensor, int]] = []
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        if func in _PRODUCTS:
-            self.products.append((result.detach(), result._version))
+        if func in _KEPT:
+            self.results.append((result.detach(), result._version))
         return result
 
 
 class _Replaying(TorchFunctionMode):
-    """Takes the results of products from an earlier pass, and computes their derivatives alone."""
+    """Takes results from an earlier pass, and computes their derivatives alone."""
 
-    def __init__(self, products: list[tuple[Tensor, int]]) -> None:
+    def __init__(self, results: list[tuple[Tensor, int]]) -> None:
         super().__init__()
-        self._products = iter(products)
+        self._results = iter(results)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func not in _PRODUCTS:
+        if func not in _KEPT:
             return func(*args, **kwargs)
-        kept, version = next(self._products)
-        if kept._version != version:  # a later operation in place wrote over it
+        kept, version = next(self._results)
+        if kept._version != version or _in_place(func, args, kwargs):  # something else stands there now
             return func(*args, **kwargs)
-        x, weight, bias, *rest = _arguments(*args, **kwargs)
-        (x, x_moved), (weight, weight_moved), (bias, bias_moved) = map(_unpacked, (x, weight, bias))
-        moved = None
-        if x_moved is not None:
-            moved = func(x_moved, weight, None, *rest)
-        if weight_moved is not None:
-            own = func(x, weight_moved, bias_moved, *rest)
-            moved = own if moved is None else moved.add_(own)
-        elif bias_moved is not None:
-            shape = (-1, *[1] * (kept.dim() - 2)) if func is not torch.nn.functional.linear else (-1,)
-            own = bias_moved.view(shape).expand_as(kept)
-            moved = own.clone() if moved is None else moved.add_(own)
+        if func in _PRODUCTS:
+            moved = _product(func, kept, *_arguments(*args, **kwargs))
+        else:
+            moved = _by_input(func, kept, *args, **kwargs)
         return kept if moved is None else _dual(kept, moved)
+
+
+def _in_place(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
+    return func is torch.nn.functional.relu and bool(args[1:2] or kwargs.get("inplace"))
+
+
+def _by_input(func: Callable[..., Any], kept: Tensor, input: Tensor, *rest: Any, **more: Any) -> Any:
+    _, moved = _unpacked(input)
+    if moved is None:
+        return None
+    return _BY_RESULT[func](kept, moved) if func in _BY_RESULT else func(moved, *rest, **more)
+
+
+def _product(
+    func: Callable[..., Any], kept: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any
+) -> Any:
+    (x, x_moved), (weight, weight_moved), (bias, bias_moved) = map(_unpacked, (x, weight, bias))
+    moved = None
+    if x_moved is not None:
+        moved = func(x_moved, weight, None, *rest)
+    if weight_moved is not None:
+        own = func(x, weight_moved, bias_moved, *rest)
+        moved = own if moved is None else moved.add_(own)
+    elif bias_moved is not None:
+        shape = (-1, *[1] * (kept.dim() - 2)) if func is not torch.nn.functional.linear else (-1,)
+        own = bias_moved.view(shape).expand_as(kept)
+        moved = own.clone() if moved is None else moved.add_(own)
+    return moved
 
 
 def _arguments(input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **more: Any) -> Any:
