@@ -20,6 +20,7 @@ class SymbolicLossModule(nn.Module):
     Returns: a scalar for reduction "mean" and "sum". For "none", (batch,) in tasks of several classes, whose
              terms are summed over classes, and otherwise the outputs' shape. "mean" divides by the
              number of values that "none" would return.
+    Raises:  ValueError for fewer than two classes where the formula has their number.
     """
 
     constants: Tensor
@@ -50,6 +51,11 @@ class SymbolicLossModule(nn.Module):
 
     def _tape(self, classes: int) -> Tape:
         if classes not in self._tapes:
+            named = self.loss.kind is Kind.MULTICLASS and "classes" in self.loss.expression.inputs
+            if named and classes < 2:
+                raise ValueError(
+                    f"a formula with the number of classes needs at least two classes, found {classes}"
+                )
             self._tapes[classes] = value_tape(self.loss.expression, classes)
         return self._tapes[classes]
 

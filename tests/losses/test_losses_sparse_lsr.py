@@ -8,6 +8,7 @@ from strategies import law
 from torch.nn import functional
 
 from symloss.expr import bound
+from symloss.losses import named_loss
 from symloss.losses.sparse_lsr import SparseLSRLoss
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.records import Kind, SymbolicLoss
@@ -136,6 +137,9 @@ def test_mistakes_get_a_sentence():
         SparseLSRLoss(1.0)
     with pytest.raises(ValueError, match="at least two classes, found 1"):
         SparseLSRLoss()(torch.zeros(3, 1), torch.zeros(3, dtype=torch.long))
+    with pytest.raises(ValueError, match="at least two classes, found 1"):
+        named_loss("sparse-lsr")(torch.zeros(3, 1), torch.zeros(3, dtype=torch.long))
+    assert named_loss("focal")(torch.zeros(3, 1), torch.zeros(3, dtype=torch.long)) == 0.0
     with pytest.raises(ValueError, match="found 'average'"):
         SparseLSRLoss(reduction="average")(torch.zeros(3, 2), torch.zeros(3, dtype=torch.long))
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import expressions
+from strategies import expressions, law
 
 from symloss.expr import PREDICTION, call
 from symloss.records import (
@@ -49,6 +49,7 @@ def several(draw):
     return found
 
 
+@law
 @given(several())
 def test_what_was_put_in_comes_out(candidates):
     ledger = Ledger(candidates)
@@ -58,6 +59,7 @@ def test_what_was_put_in_comes_out(candidates):
     assert ledger.statuses() == Counter(own.score.status for own in candidates)
 
 
+@law
 @given(several())
 def test_it_ranks_as_a_list_does(candidates):
     ledger = Ledger(candidates)
@@ -68,6 +70,7 @@ def test_it_ranks_as_a_list_does(candidates):
     assert list(ledger.cheapest()) == sorted(scored, key=lambda own: own.score.fitness)
 
 
+@law
 @given(several())
 def test_its_front_is_what_no_smaller_one_reaches(candidates):
     front = Ledger(candidates).front()
@@ -83,6 +86,7 @@ def test_its_front_is_what_no_smaller_one_reaches(candidates):
         assert (own in front) is not bool(smaller)
 
 
+@law
 @given(several(), st.randoms(use_true_random=False))
 def test_a_second_look_may_come_later(candidates, rng):
     bare = [Candidate(own.proposal, own.loss, own.score) for own in candidates]
