@@ -1,6 +1,6 @@
 """Exported losses against torch's own: time and memory of a forward and a backward pass.
 
-    python -m benchmarks.exported_losses            # a few minutes; writes docs/export-speed.md
+    python -m benchmarks.exported_losses            # a few minutes; writes docs/export-speed.md, or _cuda
     python -m benchmarks.exported_losses --quick    # a few seconds; prints
 
 Every loss is timed in turn, in rounds of changing order; reported is the median over rounds of the ratio to
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from benchmarks.measure import interleaved, wait, with_peak_memory
+from benchmarks.measure import interleaved, report_file, wait, with_peak_memory
 from symloss.benchmark.machine import machine
 from symloss.export import Header
 from symloss.export.forms import careful_form
@@ -31,7 +31,6 @@ from symloss.losses.catalogue import CATALOGUE
 from symloss.records import SymbolicLoss
 
 TOP = Path(__file__).resolve().parent.parent
-REPORT = TOP / "docs" / "export-speed.md"
 
 SIZES = [(10, 128), (100, 128), (1000, 128), (1000, 1024), (10_000, 128), (32_000, 64), (128_000, 16)]
 """Classes and samples of a batch."""
@@ -207,7 +206,7 @@ def main() -> None:
     text = report(timings, size, device)
     print(text)
     if not options.quick:
-        REPORT.write_text(text, encoding="utf-8")
+        report_file("export-speed", device).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

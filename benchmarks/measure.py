@@ -21,6 +21,13 @@ from symloss.workers import WORKERS, in_parallel
 
 GEMM_SIZE = 1024
 
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def report_file(name: str, device: torch.device) -> Path:
+    """Reports of different kinds of device stand side by side in docs."""
+    return _DOCS / (f"{name}.md" if device.type == "cpu" else f"{name}_{device.type}.md")
+
 
 def seconds(work: Callable[[], Any], device: torch.device) -> float:
     """Time of one call, with everything finished on the device."""

@@ -19,14 +19,20 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import plain_loop
-from benchmarks.measure import flops_of_a_step, gemm_rate, interleaved, seconds, with_peak_memory
+from benchmarks.measure import (
+    flops_of_a_step,
+    gemm_rate,
+    interleaved,
+    report_file,
+    seconds,
+    with_peak_memory,
+)
 from benchmarks.pipeline import pipeline_report
 from symloss.benchmark.machine import machine
 from symloss.errors import TaskError
@@ -44,7 +50,6 @@ from symloss.search.settings import Genetic
 from symloss.tasks import Corruption, Split, Task, find_metric, make_task
 from symloss.workers import WORKERS, one_thread
 
-TOP = Path(__file__).resolve().parent.parent
 POPULATION = 25
 RULES = {"chain": "by explicit rules", "traced": "by torch transforms", "separate": "one after another"}
 TUNING_STEPS, FITNESS_STEPS = 250, 500
@@ -411,12 +416,7 @@ def main() -> None:
     if options.only in (None, "pipeline"):
         lines += pipeline_report(options.device, options.quick, {n: s.plain for n, s in speeds.items()})
     if not options.quick and options.only is None:
-        report_file(device).write_text("\n".join(lines), encoding="utf-8")
-
-
-def report_file(device: torch.device) -> Path:
-    """Reports of different kinds of device stand side by side."""
-    return TOP / "docs" / ("performance.md" if device.type == "cpu" else f"performance_{device.type}.md")
+        report_file("performance", device).write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":
