@@ -49,11 +49,16 @@ class Encoder:
     def initial(self) -> Parameters:
         return {n: v.detach().clone() for n, v in self.backbone.named_parameters()}
 
-    def pair(self, parameters: Parameters, task: Parameters, end: int | None = None) -> tuple[Tensor, Tensor]:
-        """Features of support and query set, normalised as settings say, or maps before block `end`."""
+    def pair(
+        self, parameters: Parameters, task: Parameters, begin: int = 0, end: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Features of support and query set, normalised as settings say, or maps before block `end`.
+
+        begin: so many blocks have seen the task already.
+        """
 
         def run(x: Tensor) -> Tensor:
-            return cast(Tensor, functional_call(self.backbone, parameters, (x, 0, end)))
+            return cast(Tensor, functional_call(self.backbone, parameters, (x, begin, end)))
 
         support, query = task["support_x"], task["query_x"]
         if not self.joint:
@@ -61,18 +66,18 @@ class Encoder:
         both = run(torch.cat([support, query]))
         return both[: len(support)], both[len(support) :]
 
-    def distances(self, parameters: Parameters, task: Parameters, ways: int) -> Tensor:
+    def distances(self, parameters: Parameters, task: Parameters, ways: int, begin: int = 0) -> Tensor:
         """Negative squared distances of queries to prototypes (queries, ways).
 
         Examples of a class follow one another, so rows of `ways` groups are classes.
         """
-        support, query = self.pair(parameters, task)
+        support, query = self.pair(parameters, task, begin)
         prototypes = support.reshape(ways, -1, support.shape[1]).mean(1)
         return -(query[:, None] - prototypes).square().sum(2)
 
-    def scores(self, parameters: Parameters, task: Parameters, ways: int) -> Tensor:
+    def scores(self, parameters: Parameters, task: Parameters, ways: int, begin: int = 0) -> Tensor:
         """Probabilities of the classes by prototypes (queries, ways)."""
-        return self.distances(parameters, task, ways).softmax(1)
+        return self.distances(parameters, task, ways, begin).softmax(1)
 
 
 class RelationNetwork:
@@ -101,7 +106,7 @@ class RelationNetwork:
 
     def scores(self, parameters: Parameters, task: Parameters, ways: int) -> Tensor:
         """How much each query is like each class, between 0 and 1 (queries, ways)."""
-        support, query = self.encoder.pair(group(parameters, "encoder"), task, self.end)
+        support, query = self.encoder.pair(group(parameters, "encoder"), task, end=self.end)
         classes = support.reshape(ways, -1, *support.shape[1:]).mean(1)
         count = len(query)
         pairs = torch.cat(

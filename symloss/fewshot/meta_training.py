@@ -40,6 +40,7 @@ class TaskLearner:
         self.relation = RelationNetwork(settings, shape) if relation else None
         self.relation_parameters = _on(relation, device)
         self.start, self.frozen = (_on(part, device) for part in self.learner.initial())
+        self.encoded_alike = bool(encoder)  # the learner's frozen blocks are the encoder's first ones
         if encoder:  # frozen blocks have the names of the encoder, the initialisation has them with a group
             self.frozen = {n: self.encoder_parameters[n] for n in self.frozen}
             for name, value in self.encoder_parameters.items():
@@ -48,20 +49,27 @@ class TaskLearner:
 
     def tasks(self, source: EpisodeSource, first: int, count: int) -> Parameters:
         """Episodes as the learner takes them."""
+        episodes = stacked(source, first, count, self.device)
         with torch.no_grad():
-            found: Parameters = vmap(self._ready)(stacked(source, first, count, self.device))
-        return found
+            if self.device.type != "cpu":
+                found: Parameters = vmap(self._ready)(episodes)
+                return found
+            # A processor loses more by rearranging a batch of batches than it gains.
+            each = [self._ready({n: v[i] for n, v in episodes.items()}) for i in range(count)]
+        return {n: torch.stack([own[n] for own in each]) for n in each[0]}
 
     def _ready(self, task: Parameters) -> Parameters:
         ready = dict(self.learner.encoded(self.frozen, task))
         if self.learner.wants_scores:
-            ready["scores"] = self._scores(task)
+            ready["scores"] = self._scores(task, ready)
         return ready
 
-    def _scores(self, task: Parameters) -> Tensor:
+    def _scores(self, task: Parameters, encoded: Parameters) -> Tensor:
         if self.relation is not None:
             return self.relation.scores(self.relation_parameters, task, self.ways)
-        return self.encoder.scores(self.encoder_parameters, task, self.ways)
+        seen = encoded if self.encoded_alike else task
+        begin = self.learner.settings.network.frozen if self.encoded_alike else 0
+        return self.encoder.scores(self.encoder_parameters, seen, self.ways, begin)
 
     def errors(self, meta: Parameters, source: EpisodeSource, count: int) -> list[float]:
         """The error of each of the first `count` episodes of a source, after learning it."""

@@ -11,6 +11,7 @@ from scalars import logged
 from symloss.errors import ConfigError, RunError, TaskError
 from symloss.fewshot import evaluate, load, resume, train
 from symloss.fewshot.encoder import Encoder, stacked
+from symloss.fewshot.meta_training import TaskLearner
 from symloss.fewshot.settings import method_settings
 
 SHORT = {
@@ -107,6 +108,23 @@ def test_prototypes_are_means_of_classes():
     expected = torch.stack([support[task["support_y"] == c].mean(0) for c in range(WAYS)])
     found = encoder.scores(encoder.initial(), task, WAYS)
     torch.testing.assert_close(found, (-torch.cdist(query, expected).square()).softmax(1))
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_scores_are_the_encoders_whether_its_first_blocks_are_shared_or_not(trained):
+    settings, task = small("npbml"), blobs(shots=2)
+    assert settings.network.frozen
+    parameters = Encoder(settings, task.train.shape).initial()
+    if trained:
+        parameters = {n: v + 0.1 * torch.randn_like(v) for n, v in parameters.items()}
+    own = parameters if trained else {}
+    learner = TaskLearner(settings, task, own, {}, torch.device("cpu"), batched=True)
+    found = learner.tasks(task.train, 3, 2)
+    episodes = stacked(task.train, 3, 2, torch.device("cpu"))
+    for i in range(2):
+        whole = {n: v[i] for n, v in episodes.items()}
+        assert found["query_x"][i].shape != whole["query_x"].shape
+        torch.testing.assert_close(found["scores"][i], learner.encoder.scores(parameters, whole, WAYS))
 
 
 def test_a_state_that_holds_code_is_not_read(tmp_path):
