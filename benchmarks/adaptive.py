@@ -8,7 +8,6 @@ All kinds of step are timed in turns, and the fastest of each counts; memory is 
 from __future__ import annotations
 
 import gc
-import platform
 import subprocess
 import sys
 import time
@@ -18,8 +17,10 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 import symloss
+from symloss.benchmark.machine import machine
 from symloss.losses.neural.network import LossNetwork
 from symloss.tasks.models import model_maker
 
@@ -87,6 +88,16 @@ def ratios(name: str, optimiser: str) -> dict[str, float]:
     return {"seconds": best["plain"], **{kind: best[kind] / best["plain"] for kind in KINDS[1:]}}
 
 
+def products(name: str, kind: str) -> float:
+    """Floating-point operations in the products and convolutions of a step."""
+    step = stepper(name, kind, "SGD")
+    step()  # the first shared one has a pass more
+    counter = FlopCounterMode(display=False)
+    with counter:
+        step()
+    return float(counter.get_total_flops())
+
+
 def peak(name: str, kind: str) -> float:
     """MiB by which the largest size of this process grew over four steps, and over what it had before."""
     step = stepper(name, kind, "SGD")
@@ -114,13 +125,14 @@ def peaks(name: str) -> dict[str, float]:
     return found
 
 
-def row(name: str, optimiser: str, memory: dict[str, float]) -> str:
+def row(name: str, optimiser: str, memory: dict[str, float], work: dict[str, float]) -> str:
     """A line of the table."""
     title, _, batch, _ = SETTINGS[name]
     time_of = ratios(name, optimiser)
-    times = f"{1000 * time_of['seconds']:.1f} ms | {time_of['validation']:.2f} | {time_of['shared']:.2f}"
-    more = [f"{memory[kind] / memory['plain']:.2f}" for kind in KINDS[1:]]
-    return f"| {title} | {batch} | {optimiser} | {times} | {memory['plain']:.0f} MiB | {' | '.join(more)} |"
+    cells = [title, batch, optimiser, f"{1000 * time_of['seconds']:.1f} ms"]
+    cells += [f"{time_of[kind]:.2f} ({work[kind] / work['plain']:.2f})" for kind in KINDS[1:]]
+    cells += [f"{memory['plain']:.0f} MiB", *(f"{memory[kind] / memory['plain']:.2f}" for kind in KINDS[1:])]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def write(rows: list[str]) -> None:
@@ -132,14 +144,14 @@ def write(rows: list[str]) -> None:
         "",
         "`python -m benchmarks.adaptive` wrote this: a step of `symloss.OnlineLossLearner` as a multiple",
         "of a plain step with cross-entropy, with a meta batch of validation data, and with one that is the",
-        "next training batch, whose pass is shared. Memory is the growth of a fresh process over four steps.",
+        "next training batch, whose pass is shared. In brackets the same for the operations in products and",
+        "convolutions alone, which bound it. Memory is the growth of a fresh process over four steps.",
         "",
         f"| {' | '.join((*heads, *memory))} |",
         f"|{'---|' * 9}",
         *rows,
         "",
-        f"torch {torch.__version__}, {torch.get_num_threads()} threads, Python {platform.python_version()}.",
-        "Steps were timed in turns; the fastest of each kind counts.",
+        f"{machine()}. Steps were timed in turns; the fastest of each kind counts.",
         "",
     ]
     PAGE.write_text("\n".join(lines))
@@ -152,9 +164,9 @@ def command() -> None:
         return
     rows = []
     for name in SETTINGS:
-        memory = peaks(name)
+        memory, work = peaks(name), {kind: products(name, kind) for kind in KINDS}
         for optimiser in OPTIMISERS:
-            rows.append(row(name, optimiser, memory))
+            rows.append(row(name, optimiser, memory, work))
             print(rows[-1], flush=True)
             write(rows)
 
