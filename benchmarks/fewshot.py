@@ -117,10 +117,12 @@ def table(shots: int, options: argparse.Namespace) -> list[str]:
             runs.append(run)
             names.append(name)
     judged = evaluate(runs, options.tasks)
-    rows = ["| method | meta steps | accuracy % | above the first row, paired |", "|---|---|---|---|"]
+    heads = ("method", "meta steps", "accuracy %", "above the first row, paired", "errors, of its errors")
+    rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for name, row in zip(names, judged, strict=True):
         gain = "" if row.difference is None else str(Mean(-row.difference.value, row.difference.half))
-        rows.append(f"| {name} | {row.meta_steps} | {Mean(1 - row.error.value, row.error.half)} | {gain} |")
+        accuracy, left = Mean(1 - row.error.value, row.error.half), row.error.value / judged[0].error.value
+        rows.append(f"| {name} | {row.meta_steps} | {accuracy} | {gain} | {left:.0%} |")
     return rows
 
 
