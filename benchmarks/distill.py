@@ -18,12 +18,12 @@ from pathlib import Path
 import torch
 
 from symloss.benchmark.machine import machine
-from symloss.distill.constants import error_of
-from symloss.distill.genetic import FitSettings
-from symloss.distill.samples import usual_domain
-from symloss.distill.sources import Teacher, symbolic_teacher
-from symloss.distilling import DEFAULT_GRAMMARS, Distilled, distil
+from symloss.distilling.formulas import DEFAULT_GRAMMARS, Distilled, distil
 from symloss.expr import format_formula
+from symloss.fitting.constants import error_of
+from symloss.fitting.genetic import FitSettings
+from symloss.fitting.samples import usual_domain
+from symloss.fitting.sources import Teacher, symbolic_teacher
 from symloss.losses.catalogue import handcrafted
 from symloss.losses.neural import ADALFL, LossNetwork
 from symloss.records import Kind

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from symloss import __version__
-from symloss.distill.pysr_there import INSTALL_JULIA, INSTALL_PYSR, pysr_state
+from symloss.fitting.pysr_there import INSTALL_JULIA, INSTALL_PYSR, pysr_state
 from symloss.tasks.folders import folders
 
 LIBRARIES = ("torch", "numpy", "scipy", "sympy", "deap", "scikit-learn")

@@ -39,7 +39,7 @@ def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
         candidates = ranked(RunFolder.open(Path(source)).candidates())[:MOST]
         found = [candidate.loss.expression for candidate in candidates]
     elif source.endswith(".csv"):
-        from symloss.distill.pysr_equations import read_hall_of_fame
+        from symloss.fitting.pysr_equations import read_hall_of_fame
 
         found = [row.expression for row in read_hall_of_fame(Path(source))]
     else:

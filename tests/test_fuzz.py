@@ -11,8 +11,8 @@ from benchmarks.fuzz.runs import make_run
 from benchmarks.fuzz.targets import Target
 from symloss.archive import RunFolder
 from symloss.config import read_config, resolve
-from symloss.distill.pysr_equations import parse_hall_of_fame
 from symloss.errors import ConfigError, ExpressionError, GrammarError, RunError
+from symloss.fitting.pysr_equations import parse_hall_of_fame
 from symloss.grammar import parse_grammar
 from symloss.run import resume
 

@@ -18,8 +18,8 @@ from benchmarks.fuzz.runs import run_files
 from benchmarks.fuzz.settings import SEARCH, SUITE, as_json, as_toml, as_yaml
 from benchmarks.fuzz.texts import as_bytes, edited, jumbled, revalued
 from symloss.config import parse_assignments, read_config, resolve
-from symloss.distill.pysr_equations import FUNCTIONS, parse_hall_of_fame, print_equation
 from symloss.expr import INPUTS, OPERATORS, format_formula, parse_expression, print_expression
+from symloss.fitting.pysr_equations import FUNCTIONS, parse_hall_of_fame, print_equation
 from symloss.grammar import Grammar, parse_grammar
 from symloss.grammar.library import grammar_folder
 from symloss.losses.catalogue import CATALOGUE

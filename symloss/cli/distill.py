@@ -12,8 +12,8 @@ from symloss.cli.tasks import task_given, task_options
 from symloss.cli.terminal import echo
 
 if TYPE_CHECKING:
-    from symloss.distill.genetic import FitSettings
-    from symloss.distilling import Distilled
+    from symloss.distilling.formulas import Distilled
+    from symloss.fitting.genetic import FitSettings
 
 
 @click.command("distill")
@@ -94,7 +94,7 @@ def command(
     learned loss, and kept as a run: symloss show, export, evaluate and analyze take it like any other.
     """
     from symloss.config import parse_assignments, resolve
-    from symloss.distill.genetic import FitSettings
+    from symloss.fitting.genetic import FitSettings
 
     given = {**parse_assignments(assignments), **task_given(options), "seed": seed}
     config = resolve(_learned_task(source), given)
@@ -114,7 +114,7 @@ def command(
         echo("next: the same with --out DIR, to tune and train these formulas")
         return
     from symloss.cli.sitting import report
-    from symloss.distilling import trained
+    from symloss.distilling.formulas import trained
 
     report(lambda watcher, stop: trained(found, config, out, WORST, watcher=watcher, stop=stop), out)
 
@@ -126,7 +126,7 @@ WORST = 0.7
 def _learned_task(source: str) -> dict[str, Any]:
     """The task on which a learned loss was learned, as settings; none for anything else."""
     from symloss.config import TaskSettings
-    from symloss.distill.sources import is_learned, record_of
+    from symloss.fitting.sources import is_learned, record_of
 
     if not is_learned(source):
         return {}
@@ -144,8 +144,8 @@ def _fitted(
     settings: FitSettings,
 ) -> Distilled:
     from symloss.cli.progress import progress
-    from symloss.distilling import DEFAULT_GRAMMARS, distil
-    from symloss.teachers import teacher_of
+    from symloss.distilling.formulas import DEFAULT_GRAMMARS, distil
+    from symloss.distilling.teachers import teacher_of
 
     teacher = teacher_of(source, kind, at)
     chosen = grammar or DEFAULT_GRAMMARS[teacher.kind]

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from symloss.cli.terminal import echo
-from symloss.distill.front import Front
-from symloss.distill.genetic import FitSettings, fit_formulas
-from symloss.distill.over_time import Moment, OverTime, fit_over_time
-from symloss.distill.sources import is_learned, learned_teacher, record_of
-from symloss.distilling import DEFAULT_GRAMMARS
+from symloss.distilling.formulas import DEFAULT_GRAMMARS
 from symloss.errors import ConfigError, RunError
 from symloss.expr import format_formula
+from symloss.fitting.front import Front
+from symloss.fitting.genetic import FitSettings, fit_formulas
+from symloss.fitting.over_time import Moment, OverTime, fit_over_time
+from symloss.fitting.sources import is_learned, learned_teacher, record_of
 from symloss.grammar import load_grammar
 
 MOMENTS = 9

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from strategies import expressions, law
 
 from benchmarks.distill import measure
-from symloss.distill.constants import Fit, Fitted, error_of, refitted, rounded
-from symloss.distill.front import Front, shorter
-from symloss.distill.genetic import FitSettings, fit_formulas
-from symloss.distill.samples import sampled, usual_domain, visited
-from symloss.distill.sources import symbolic_teacher, user_teacher
 from symloss.errors import ExpressionError, TaskError
 from symloss.expr import Constant, constants_of, format_formula, parse_expression
+from symloss.fitting.constants import Fit, Fitted, error_of, refitted, rounded
+from symloss.fitting.front import Front, shorter
+from symloss.fitting.genetic import FitSettings, fit_formulas
+from symloss.fitting.samples import sampled, usual_domain, visited
+from symloss.fitting.sources import symbolic_teacher, user_teacher
 from symloss.grammar import load_grammar
 from symloss.losses.catalogue import handcrafted
 from symloss.records import Kind, SymbolicLoss

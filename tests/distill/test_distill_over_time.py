@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from symloss.distill.over_time import Moment, fit_over_time, follow
-from symloss.distill.sources import symbolic_teacher
 from symloss.errors import ExportError
 from symloss.export.over_time import at_progress, export_over_time
 from symloss.export.read import read_export
 from symloss.export.runner import load
 from symloss.expr import constants_of, parse_expression
+from symloss.fitting.over_time import Moment, fit_over_time, follow
+from symloss.fitting.sources import symbolic_teacher
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.records import Kind, SymbolicLoss
 

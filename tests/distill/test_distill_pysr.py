@@ -18,20 +18,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import expressions, law
 
-from symloss.distill import pysr_there, pysr_worker
-from symloss.distill.genetic import FitSettings
-from symloss.distill.pysr_arguments import INFIX, JULIA, arguments_for, operators_of
-from symloss.distill.pysr_engine import fit_with_pysr, from_zero, run_worker
-from symloss.distill.pysr_equations import (
+from symloss.errors import ConfigError, ExpressionError, WorkerError
+from symloss.expr import OPERATORS, Constant, evaluate, format_formula, parse_expression
+from symloss.expr.primitives import FLOATS
+from symloss.fitting import pysr_there, pysr_worker
+from symloss.fitting.genetic import FitSettings
+from symloss.fitting.pysr_arguments import INFIX, JULIA, arguments_for, operators_of
+from symloss.fitting.pysr_engine import fit_with_pysr, from_zero, run_worker
+from symloss.fitting.pysr_equations import (
     parse_equation,
     parse_hall_of_fame,
     print_equation,
     read_hall_of_fame,
 )
-from symloss.distill.samples import probabilities, sampled
-from symloss.errors import ConfigError, ExpressionError, WorkerError
-from symloss.expr import OPERATORS, Constant, evaluate, format_formula, parse_expression
-from symloss.expr.primitives import FLOATS
+from symloss.fitting.samples import probabilities, sampled
 from symloss.grammar import load_grammar
 
 VERSION_1 = """Complexity,Loss,Equation

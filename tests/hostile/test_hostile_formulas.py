@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hostile_helpers import DEEP, LOOK_ALIKE, NOT_FILES, not_a_file, refused, sparse
 
-from symloss.distill.pysr_equations import read_hall_of_fame
 from symloss.export.read import constants_in, docstring_of, read_export
 from symloss.export.verify import _difference
 from symloss.expr import parse_expression
+from symloss.fitting.pysr_equations import read_hall_of_fame
 from symloss.grammar import load_grammar, parse_grammar
 from symloss.records import Kind
 from symloss.seeds import load_seeds

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from symloss.archive.learned import LearnedFolder, LearnedRecord, Snapshot
-from symloss.distill.samples import Domain, Of, PerElement, Samples, sampled, usual_domain, visited
 from symloss.errors import ExpressionError, RunError
 from symloss.expr import bound, constants_of
+from symloss.fitting.samples import Domain, Of, PerElement, Samples, sampled, usual_domain, visited
 from symloss.losses.neural import LossNetwork
 from symloss.losses.tape import value_tape
 from symloss.records import Kind, SymbolicLoss

@@ -20,16 +20,16 @@ from typing import Any
 
 import numpy as np
 
-from symloss.distill import pysr_worker
-from symloss.distill.constants import refitted
-from symloss.distill.front import Front, trimmed
-from symloss.distill.genetic import FitSettings
-from symloss.distill.pysr_arguments import arguments_for
-from symloss.distill.pysr_equations import Equation, parse_hall_of_fame
-from symloss.distill.pysr_there import require_pysr
-from symloss.distill.samples import Samples
 from symloss.errors import ConfigError, ExpressionError, WorkerError
 from symloss.expr import fold, without_offset
+from symloss.fitting import pysr_worker
+from symloss.fitting.constants import refitted
+from symloss.fitting.front import Front, trimmed
+from symloss.fitting.genetic import FitSettings
+from symloss.fitting.pysr_arguments import arguments_for
+from symloss.fitting.pysr_equations import Equation, parse_hall_of_fame
+from symloss.fitting.pysr_there import require_pysr
+from symloss.fitting.samples import Samples
 from symloss.grammar import Grammar
 from symloss.losses.tape import Array
 

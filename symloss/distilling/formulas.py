@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 
 from symloss.config import SearchConfig
-from symloss.distill.constants import Fitted
-from symloss.distill.genetic import FitSettings, fit_formulas
-from symloss.distill.samples import Of
-from symloss.distill.sources import Teacher
 from symloss.errors import ExpressionError
 from symloss.expr import print_expression
+from symloss.fitting.constants import Fitted
+from symloss.fitting.genetic import FitSettings, fit_formulas
+from symloss.fitting.samples import Of
+from symloss.fitting.sources import Teacher
 from symloss.grammar import load_grammar
 from symloss.records import Kind
 from symloss.run import Outcome, start
@@ -74,7 +74,7 @@ def distil(
     """
     samples, grammar = teacher.samples(of), load_grammar(source)
     if engine == "pysr":
-        from symloss.distill.pysr_engine import fit_with_pysr
+        from symloss.fitting.pysr_engine import fit_with_pysr
 
         front = fit_with_pysr(samples, grammar, settings, tick)
     else:

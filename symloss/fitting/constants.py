@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import least_squares
 
-from symloss.distill.samples import Samples
 from symloss.expr import Expr, call, constants_of, fold, with_constants
 from symloss.expr.fold import scaled, split_factor
+from symloss.fitting.samples import Samples
 from symloss.losses.population import structure_of
 from symloss.losses.tape import Array, mixed_tape, sensitivity_tape, slope_tape, value_tape
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from symloss.distill.front import EXACT, WORSE
-from symloss.distill.samples import Samples
 from symloss.errors import ExpressionError
 from symloss.expr import Expr, call, constants_of, with_constants
+from symloss.fitting.front import EXACT, WORSE
+from symloss.fitting.samples import Samples
 from symloss.losses.population import structure_of
 from symloss.losses.tape import Array, mixed_tape, sensitivity_tape
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from symloss.distill.constants import Fit, Fitted
-from symloss.distill.front import Front, trimmed
-from symloss.distill.samples import Samples
 from symloss.expr import Expr, constants_of, fold, without_offset
+from symloss.fitting.constants import Fit, Fitted
+from symloss.fitting.front import Front, trimmed
+from symloss.fitting.samples import Samples
 from symloss.grammar import Grammar, reach_of
 from symloss.losses.population import structure_of
 from symloss.records import Candidate, Kind, Proposal, Score, Status, SymbolicLoss

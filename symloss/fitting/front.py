@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from symloss.distill.constants import Fitted, refitted, rounded
-from symloss.distill.samples import Samples
 from symloss.expr import Call, Constant, Expr, fold
+from symloss.fitting.constants import Fitted, refitted, rounded
+from symloss.fitting.samples import Samples
 
 WORSE = 2.0
 """By how much the error of a formula may exceed the least one and still be preferred for being smaller."""

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 from symloss.archive.programs import is_fewshot
-from symloss.distill.samples import usual_domain
-from symloss.distill.sources import (
+from symloss.errors import ConfigError
+from symloss.fitting.samples import usual_domain
+from symloss.fitting.sources import (
     Teacher,
     is_learned,
     learned_teacher,
@@ -15,7 +16,6 @@ from symloss.distill.sources import (
     symbolic_teacher,
     user_teacher,
 )
-from symloss.errors import ConfigError
 from symloss.records import Kind
 from symloss.sources import load_loss
 from symloss.tasks.loading import is_spec

@@ -1,0 +1,1 @@
+"""From a loss that is code or a network to a run of formulas."""
