@@ -61,7 +61,8 @@ def _tried(version: Version, decay: float, budget: Budget, costs: Costs) -> dict
     """The networks at every rate of the grid, which grows where the costs still fall at its ends.
 
     Only to look whether the best rate ends the grid would not do: under squared error with outliers a high
-    rate, at which networks die, can be better than all but those far below the grid.
+    rate, at which networks die, can be better than all but those far below the grid. And where networks
+    diverge at every rate, smaller ones are tried.
     """
     rates = sorted(budget.learning_rates)
     found = dict(zip(rates, costs(version, decay, rates), strict=True))
@@ -74,12 +75,16 @@ def _tried(version: Version, decay: float, budget: Budget, costs: Costs) -> dict
 
 
 def _beyond(tried: Mapping[float, float]) -> list[float]:
-    """The next rates to try: half a decade on at each end whose cost is lower than that of its neighbour."""
+    """The next rates to try: half a decade on at each end whose cost is lower than that of its neighbour.
+
+    Costs are inf where networks diverge; below the lowest rate if they do at all.
+    """
     rates = sorted(tried)
     lowest, highest = rates[0], rates[-1]
+    hopeless = math.isinf(min(tried.values()))
     falling = {
-        rounded(lowest / WIDENING): len(rates) == 1 or tried[lowest] < tried[rates[1]],
-        rounded(highest * WIDENING): len(rates) == 1 or tried[highest] < tried[rates[-2]],
+        rounded(lowest / WIDENING): len(rates) == 1 or tried[lowest] < tried[rates[1]] or hopeless,
+        rounded(highest * WIDENING): not hopeless and (len(rates) == 1 or tried[highest] < tried[rates[-2]]),
     }
     return [rate for rate, promising in falling.items() if promising]
 

@@ -20,7 +20,8 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                     batches; the test data are looked at once for each.
     choosing_seeds: networks for every setting that is tried beforehand, on validation data.
     learning_rates: the settings to try. widen: by how many more rates, each half a decade on, the grid may
-                    grow at an end while that does better than its neighbour; 0 never widens it.
+                    grow at an end while that does better than its neighbour, and downwards while networks
+                    diverge at every rate; 0 never widens it.
     weight_decays:  tried with every learning rate.
     own_parameters: try the usual values of parameters that a published loss has, such as focal's gamma.
     curve_points:   how often validation data are looked at on the way, for the learning curves.

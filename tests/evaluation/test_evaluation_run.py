@@ -139,6 +139,24 @@ def test_the_grid_grows_where_the_best_rate_ends_it_and_no_further():
     assert choose(only, replace_struct(budget, widen=1), costs).setting.learning_rate == 3.2
 
 
+def test_the_grid_grows_downwards_where_networks_diverge_at_every_rate():
+    asked = []
+
+    def costs(version, decay, rates):
+        asked.extend(rates)
+        return [[Trained(1.0 + rate if rate < 2e-3 else None), Trained(1.0)] for rate in rates]
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    choice = choose(only, Budget(learning_rates=(0.01, 0.1), widen=6), costs)
+    assert asked == [0.01, 0.1, 0.0032, 0.001, 0.00032, 0.0001, 3.2e-5, 1e-5]
+    assert choice.setting.learning_rate == 1e-5
+    nowhere = choose(
+        only, Budget(learning_rates=(0.1,), widen=2), lambda v, d, rates: [[Trained(None)]] * len(rates)
+    )
+    assert nowhere.tried == 3
+    assert math.isinf(nowhere.cost)
+
+
 def replace_struct(struct, **changes):
     import msgspec
 
