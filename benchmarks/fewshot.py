@@ -78,7 +78,7 @@ def speed(options: argparse.Namespace) -> list[str]:
 
 
 def encoder(shots: int, options: argparse.Namespace) -> State:
-    """The state after pretraining, which is the same for all methods."""
+    """The state after pretraining, which is the same for all methods and budgets."""
     out = options.out / f"{shots}-shot" / "encoder"
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
@@ -89,9 +89,11 @@ def encoder(shots: int, options: argparse.Namespace) -> State:
     return State(stages={"encoder": read_state(out).stages["encoder"]})
 
 
-def trained(name: str, shots: int, options: argparse.Namespace) -> Path:
+def trained(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> Path:
     """The folder of a cell, trained for as long as `--minutes` allows."""
-    out = options.out / f"{shots}-shot" / name.strip("+ ").lower()
+    if longer:
+        options = argparse.Namespace(**{**vars(options), "meta_steps": options.longer})
+    out = options.out / f"{shots}-shot{'-longer' * longer}" / name.strip("+ ").lower()
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
         start, task = encoder(shots, options), load_task(data)
@@ -108,11 +110,14 @@ def trained(name: str, shots: int, options: argparse.Namespace) -> Path:
     return out
 
 
-def table(shots: int, options: argparse.Namespace) -> list[str]:
-    """Rows: accuracy of each method with its 95 % interval, and the difference to MAML task by task."""
+def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list[str]:
+    """Rows: accuracy of each method with its 95 % interval, and the difference to MAML task by task.
+
+    longer: the first and the last method alone, for `--longer` meta steps.
+    """
     runs, names = [], []
-    for name in METHODS:
-        run = trained(name, shots, options)
+    for name in (next(iter(METHODS)), list(METHODS)[-1]) if longer else METHODS:
+        run = trained(name, shots, options, longer)
         if any(row["step"] for row in read_state(run).stages["meta"].history):  # it has a checkpoint
             runs.append(run)
             names.append(name)
@@ -124,6 +129,14 @@ def table(shots: int, options: argparse.Namespace) -> list[str]:
         accuracy, left = Mean(1 - row.error.value, row.error.half), row.error.value / judged[0].error.value
         rows.append(f"| {name} | {row.meta_steps} | {accuracy} | {gain} | {left:.0%} |")
     return rows
+
+
+def written(options: argparse.Namespace) -> str:
+    """The command."""
+    named = {own: getattr(options, own.replace("-", "_")) for own in ("minutes", "meta-steps", "filters")}
+    named |= {own: getattr(options, own) for own in ("pretraining", "tasks", "device", "longer")}
+    words = [f"--{own} {value}" for own, value in named.items() if value is not None]
+    return f"Written by `python -m benchmarks.fewshot {' '.join(words)}`."
 
 
 def main() -> None:
@@ -139,22 +152,27 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=600)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
+    parser.add_argument(
+        "--longer", type=int, metavar="STEPS", help="the first and the last method of 1-shot for so many, too"
+    )
     options = parser.parse_args()
     lines = ["# Few-shot learning: measured", "", machine(), ""]
     lines += ["## Meta steps per second", "", *speed(options), ""]
     if options.speed:
         return
-    budget = f"{options.minutes:g} minutes or {options.meta_steps} meta steps a method"
-    for shots in options.shots:
-        lines += [f"## Glyphs, 5-way {shots}-shot", "", f"conv4, {options.filters} filters, {budget}, "]
-        lines[-1] += f"{options.pretraining} steps of pretraining, {options.tasks} test tasks."
-        lines += ["", *table(shots, options), ""]
-        written = (
-            f"--minutes {options.minutes:g} --meta-steps {options.meta_steps} --filters {options.filters}"
-        )
-        more = f"--pretraining {options.pretraining} --tasks {options.tasks} --device {options.device}"
-        lines += [f"Written by `python -m benchmarks.fewshot {written} {more}`.", ""]
-        REPORT.write_text("\n".join(lines))
+    tables = [(shots, False) for shots in options.shots] + [(1, True)] * (options.longer is not None)
+    for shots, longer in tables:
+        steps = options.longer if longer else options.meta_steps
+        lines += [
+            f"## Glyphs, 5-way {shots}-shot{', trained for longer' * longer}",
+            "",
+            f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
+            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks.",
+            "",
+            *table(shots, options, longer),
+            "",
+        ]
+        REPORT.write_text("\n".join([*lines, written(options), ""]))
 
 
 if __name__ == "__main__":
