@@ -25,54 +25,56 @@ class _TrueClass(torch.autograd.Function):
     """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes."""
 
     @staticmethod
-    def forward(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool) -> Tensor:
+        found = None
         if input.device.type == "cpu" and input.numel():  # looking at numbers would hold up a GPU
-            powers = torch.softmax(input, dim)
-            own = powers.gather(dim, index)
-            total = torch.ones_like(own)
+            powers, total = torch.softmax(input, dim), None
+            found = powers.gather(dim, index)
             if others:
                 total = powers.scatter_(dim, index, 0.0).sum(dim, keepdim=True)
-            if not torch.minimum(own, total).amin() < torch.finfo(input.dtype).tiny * 2**30:
-                return (own / total).log_(), powers, total
-        powers = input.scatter(dim, index, -torch.inf) if others else input
-        highest = powers.amax(dim, keepdim=True)
-        powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
-        total = powers.sum(dim, keepdim=True)
-        return input.gather(dim, index) - highest - total.log(), powers, total
+                found /= total
+            if not found.log_().abs().amax() < 60.0:  # something is near underflow
+                found = None
+        if found is None:
+            powers = input.scatter(dim, index, -torch.inf) if others else input
+            highest = powers.amax(dim, keepdim=True)
+            powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
+            total = powers.sum(dim, keepdim=True)
+            found = input.gather(dim, index) - highest - total.log()
+        ctx.dim, ctx.others, ctx.powers, ctx.total = dim, others, powers, total
+        ctx.save_for_backward(input, index)
+        return found
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        input, index, ctx.dim, ctx.others = inputs
-        ctx.powers, total = output[1:]
-        ctx.save_for_backward(input, index, total)
-        ctx.mark_non_differentiable(ctx.powers, total)
-        ctx.set_materialize_grads(False)
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor, *_: None) -> tuple[Tensor, None, None, None]:
-        input, index, total = ctx.saved_tensors
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+        input, index = ctx.saved_tensors
         powers, ctx.powers = ctx.powers, None
         if powers is None or torch.is_grad_enabled():  # a second pass, or second derivatives
             masked = input.scatter(ctx.dim, index, -torch.inf) if ctx.others else input
             gradient = torch.softmax(masked, ctx.dim) * -slope
         else:
-            gradient = powers.mul_(-slope / total)
+            gradient = powers.mul_(-slope if ctx.total is None else -slope / ctx.total)
         return gradient.scatter_add_(ctx.dim, index, slope), None, None, None
 
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, input: Tensor, index: Tensor, dim: int, others: bool) -> Any:
-        input, index = (
-            own.expand(info.batch_size, *own.shape) if at is None else own.movedim(at, 0)
-            for own, at in zip((input, index), in_dims[:2], strict=True)
-        )
-        return _TrueClass.apply(input, index, dim + 1, others), (0, 0, 0)
+
+def _relative(input: Tensor, index: Tensor, dim: int, others: bool) -> Tensor:
+    """The true class's output minus the log-sum-exp of all, or of the others, also when transformed."""
+    if not torch.compiler.is_compiling():
+        try:
+            return _TrueClass.apply(input, index, dim, others)
+        except RuntimeError as error:  # torch.func needs functions of another form, which take longer
+            if "functorch" not in str(error):
+                raise
+    rest = input.scatter(dim, index, -torch.inf) if others else input
+    highest = rest.amax(dim, keepdim=True).detach()
+    return input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
 
 
 def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
     """The logarithm of the true class's probability."""
-    if input.numel() < 2**17 or torch.compiler.is_compiling():
+    if input.numel() < 2**17:
         return torch.log_softmax(input, dim).gather(dim, index)
-    return _TrueClass.apply(input, index, dim, False)[0]
+    return _relative(input, index, dim, False)
 
 
 def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:

@@ -20,6 +20,7 @@ from symloss.export.torch_pieces import (
     MODULE_OVER_TIME,
     MODULE_TUNABLE,
     REDUCED,
+    RELATIVE,
     TRUE_CLASS,
 )
 from symloss.expr.primitives import EXP_LIMIT, GUARD, WORDS, CodeVocabulary
@@ -89,7 +90,7 @@ def _definitions(form: Form) -> list[str]:
         parts.insert(0, COMPLEMENT)
     needed_first = {"_log_p(": LOG_P, "_margin(": MARGIN}
     helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
-    parts = [*([TRUE_CLASS] if helpers else []), *helpers, *parts]
+    parts = [*([TRUE_CLASS, RELATIVE] if helpers else []), *helpers, *parts]
     return [*parts, _with_conventions(form, extra), REDUCED]
 
 

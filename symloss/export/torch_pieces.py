@@ -7,9 +7,16 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-TRUE_CLASS, LOG_P, MARGIN, COMPLEMENT, _WIDE = (
+TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _WIDE = (
     inspect.getsource(own)
-    for own in (pieces._TrueClass, pieces._log_p, pieces._margin, pieces._log_complement, pieces._wide)
+    for own in (
+        pieces._TrueClass,
+        pieces._relative,
+        pieces._log_p,
+        pieces._margin,
+        pieces._log_complement,
+        pieces._wide,
+    )
 )
 
 CONVENTIONS = '''\

@@ -22,7 +22,7 @@ def reference(z, index, dim, others):
 
 def found(z, index, dim, others):
     z = z.detach().requires_grad_()
-    value, _, _ = pieces._TrueClass.apply(z, index, dim, others)
+    value = pieces._TrueClass.apply(z, index, dim, others)
     return value.detach(), torch.autograd.grad(value.sum(), z)[0]
 
 
@@ -51,3 +51,25 @@ def test_what_is_not_a_number_stays_so():
     value, _ = found(z, torch.tensor([[0], [1]]), 1, True)
     assert value[0].isnan()
     assert value[1].isfinite()
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")  # of torch's own, at the first jvp
+@pytest.mark.parametrize("others", [True, False])
+def test_it_can_be_transformed_by_torch_func(others):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(4, 3, 6, generator=generator, dtype=torch.float64)
+    index = torch.randint(6, (4, 3, 1), generator=generator)
+
+    def value(z, index):
+        return pieces._relative(z, index, -1, others).sum()
+
+    expected, slopes = reference(z, index, 2, others)
+    each = torch.func.vmap(torch.func.grad_and_value(value))(z, index)
+    torch.testing.assert_close(each, (slopes, expected.sum((1, 2))))
+    _, along = torch.func.jvp(lambda z: value(z, index), (z,), (torch.ones_like(z),))
+    torch.testing.assert_close(along, slopes.sum())
+
+
+def test_errors_are_torchs_own():
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        pieces._relative(torch.randn(2, 3), torch.tensor([[1], [7]]), 1, True)
