@@ -13,14 +13,13 @@ from __future__ import annotations
 import argparse
 import shlex
 import statistics
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from benchmarks.commands import once
 from symloss.archive import RunFolder
 from symloss.benchmark.machine import machine
 from symloss.expr import format_formula
@@ -78,7 +77,6 @@ class Kept:
 
 def measured(case: str, top: Path, budget: Budget) -> Kept:
     """Train, distill and evaluate."""
-    top.mkdir(parents=True, exist_ok=True)
     learned, formula, evaluation = (top / name for name in ("adalfl", "formula", "evaluation"))
     commands = [
         ["train-loss", "adalfl", *CASES[case], *budget.learn, "--out", str(learned)],
@@ -86,12 +84,7 @@ def measured(case: str, top: Path, budget: Budget) -> Kept:
         ["evaluate", str(formula), str(learned), *budget.evaluate, "--out", str(evaluation)],
     ]
     for command, folder in zip(commands, (learned, formula, evaluation), strict=True):
-        finished = folder.with_suffix(".finished")
-        if not finished.exists():
-            again = folder.exists() and folder != evaluation  # which goes on by its own command
-            words = ["resume", str(folder)] if again else command
-            subprocess.run([sys.executable, "-m", "symloss", *words], check=True)
-            finished.touch()
+        once(command, folder, resumes=folder != evaluation)
     best = ranked(RunFolder.open(formula).candidates())[0]
     results = msgspec.json.decode((evaluation / "results.json").read_bytes())
     shown = [shlex.join(["symloss", *command]).replace(str(top), f"runs/{case}") for command in commands]
