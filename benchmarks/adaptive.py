@@ -7,6 +7,7 @@ All kinds of step are timed in turns, and the fastest of each counts; memory is 
 
 from __future__ import annotations
 
+import argparse
 import gc
 import subprocess
 import sys
@@ -145,7 +146,7 @@ def write(rows: list[str]) -> None:
         "`python -m benchmarks.adaptive` wrote this: a step of `symloss.OnlineLossLearner` as a multiple",
         "of a plain step with cross-entropy, with a meta batch of validation data, and with one that is the",
         "next training batch, whose pass is shared. In brackets the same for the operations in products and",
-        "convolutions alone, which bound it. Memory is the growth of a fresh process over four steps.",
+        "convolutions alone, its largest part. Memory is the growth of a fresh process over four steps.",
         "",
         f"| {' | '.join((*heads, *memory))} |",
         f"|{'---|' * 9}",
@@ -162,6 +163,8 @@ def command() -> None:
     if sys.argv[1:2] == ["peak"]:
         print(peak(*sys.argv[2:4]))
         return
+    help = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    help.parse_args()
     rows = []
     for name in SETTINGS:
         memory, work = peaks(name), {kind: products(name, kind) for kind in KINDS}

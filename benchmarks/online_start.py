@@ -72,7 +72,7 @@ def report(names: Sequence[str], tasks: Sequence[TaskResult]) -> str:
         "# How AdaLFL begins",
         "",
         "Written by `python -m benchmarks.online_start`. In its paper AdaLFL's loss is drawn at random and",
-        "meta-trained, to improve one step of a fresh network, before it goes on learning with another network.",
+        "meta-trained, to improve one step of a fresh network, before it goes on learning with another one.",
         "Here it also begins as the usual loss, without any meta-training (`offline.start=usual`,",
         "`offline.steps=0`). Test cost, mean and standard deviation; p by Wilcoxon's signed-rank test over",
         f"paired seeds, after Holm's correction for all {len(STARTS) * len(tasks)} comparisons of this page.",

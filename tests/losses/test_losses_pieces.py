@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import law
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from symloss.losses import pieces
 
@@ -73,3 +74,21 @@ def test_it_can_be_transformed_by_torch_func(others):
 def test_errors_are_torchs_own():
     with pytest.raises(RuntimeError, match="out of bounds"):
         pieces._relative(torch.randn(2, 3), torch.tensor([[1], [7]]), 1, True)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("others", [True, False])
+def test_a_bad_sample_does_not_spoil_the_others(bad, others):
+    good = torch.tensor([[200.0, 0.0, 1.0], [0.0, 200.0, 0.0]])
+    index = torch.tensor([[0], [0], [0]])
+    value, gradient = found(torch.cat([torch.tensor([[bad, 0.0, 1.0]]), good]), index, 1, others)
+    expected, slopes = found(good, index[1:], 1, others)
+    assert expected.isfinite().all()
+    torch.testing.assert_close((value[1:], gradient[1:]), (expected, slopes))
+
+
+def test_it_can_be_traced_without_numbers():
+    z, index = torch.randn(3, 5), torch.tensor([[0], [4], [2]])
+    with FakeTensorMode() as mode:
+        shape = pieces._relative(mode.from_tensor(z), mode.from_tensor(index), 1, True).shape
+    assert shape == (3, 1)

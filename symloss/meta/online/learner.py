@@ -56,7 +56,9 @@ class OnlineLossLearner:
              share: the meta batch of each step is the training batch of the next, whose pass is then made
              once and serves both. Otherwise it is a batch of validation data, passed in the model's mode
              without a trace: running statistics and random states are left alone.
-    Raises:  ConfigError for an optimiser whose step is not known, and for outputs of another shape.
+             Called again with the same inputs and torch's same random numbers, the model must do the same.
+    Raises:  ConfigError for an optimiser whose step is not known, for a scripted model, for one that writes
+             over its inputs, and for outputs of another shape.
     Reference: Raymond et al., "Meta-Learning Adaptive Loss Functions", arXiv 2301.13247, algorithm 2.
     """
 
@@ -71,6 +73,8 @@ class OnlineLossLearner:
         share: bool = False,
     ) -> None:
         check_optimiser(optimizer)
+        if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+            raise ConfigError("online adaptation cannot look into scripted models: give the model itself")
         self.model, self.adaptive, self.optimizer = model, adaptive, optimizer
         self.task_loss = task_loss or (lambda outputs, labels: usual_loss(outputs, labels, adaptive.kind))
         self.adam = torch.optim.Adam([adaptive.weights], lr=rate)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.func import functional_call
-from torch.overrides import TorchFunctionMode
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from symloss.errors import ConfigError
+from symloss.meta.online.replaying import ChangedPassError, Forward, Keeping, Kept, Replaying, dual, unpack
 
 Named = dict[str, Tensor]
 
@@ -25,69 +28,49 @@ with warnings.catch_warnings():  # torch's own rules of forward mode are written
     warnings.simplefilter("ignore", DeprecationWarning)
     importlib.import_module("torch._decomp.decompositions_for_jvp")
 
-# Without types in torch.
-_dual: Callable[..., Any] = forward_ad.make_dual
-_unpack: Callable[..., Any] = forward_ad.unpack_dual
-
-_PRODUCTS = (
-    *(torch.nn.functional.linear, torch.conv1d, torch.conv2d, torch.conv3d),
-    *(torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d),
-)
-
-_AVERAGES = (
-    *(torch.nn.functional.avg_pool1d, torch.nn.functional.avg_pool2d, torch.nn.functional.avg_pool3d),
-    torch.nn.functional.adaptive_avg_pool2d,
-)
-
-
-def _tanh(result: Tensor, moved: Tensor) -> Tensor:
-    found: Tensor = torch.ops.aten.tanh_backward(moved, result)
-    return found
-
-
-def _sigmoid(result: Tensor, moved: Tensor) -> Tensor:
-    found: Tensor = torch.ops.aten.sigmoid_backward(moved, result)
-    return found
-
-
-def _relu(result: Tensor, moved: Tensor) -> Tensor:
-    found: Tensor = torch.ops.aten.threshold_backward(moved, result, 0)
-    return found
-
-
-_BY_RESULT: dict[Any, Callable[[Tensor, Tensor], Tensor]] = {
-    **dict.fromkeys((torch.tanh, torch.Tensor.tanh, torch.nn.functional.tanh), _tanh),
-    **dict.fromkeys((torch.sigmoid, torch.Tensor.sigmoid, torch.nn.functional.sigmoid), _sigmoid),
-    **dict.fromkeys((torch.relu, torch.Tensor.relu, torch.nn.functional.relu), _relu),
-}
-"""Functions of single numbers whose derivative their result shows: how it moves with the input."""
-
-_KEPT = {*_PRODUCTS, *_AVERAGES, *_BY_RESULT}
-
 
 @dataclass
 class Recorded:
     """A pass in the model's own mode, with what is needed to look at it again at the same parameters.
 
     outputs: (batch, ...), with autograd's graph. buffers: as they were before. drawn: states of the random
-    generators before. results: those of the functions that are kept, in order, each with its version.
+    generators before. results: those of the functions that are kept, in order.
     """
 
     x: Any
     outputs: Tensor
     buffers: Named
     drawn: list[Tensor]
-    results: list[tuple[Tensor, int]] = field(default_factory=list)
+    results: list[Kept] = field(default_factory=list)
 
 
 def recorded(model: nn.Module, x: Any) -> Recorded:
-    """Call `model(x)`."""
+    """Call `model(x)`. Raises ConfigError if that changes x, which has to be seen again."""
     buffers = {name: value.detach().clone() for name, value in model.named_buffers()}
     drawn = _random_states(model)
-    mode = _Keeping()
-    with mode:
+    versions = [own._version for own in _tensors_in(x)]
+    keeping = Keeping()
+    # What is compiled would be compiled anew under a mode.
+    with nullcontext() if any(map(_is_compiled, model.modules())) else keeping:
         outputs = model(x)
-    return Recorded(x, outputs, buffers, drawn, mode.results)
+    if versions != [own._version for own in _tensors_in(x)]:
+        raise ConfigError(
+            "the model writes over its inputs, which online adaptation passes a second time: let it begin "
+            "with a copy, as in x = x.clone()"
+        )
+    return Recorded(x, outputs, buffers, drawn, keeping.results)
+
+
+def _tensors_in(x: Any) -> Iterator[Tensor]:
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, Mapping | list | tuple):
+        for own in x.values() if isinstance(x, Mapping) else x:
+            yield from _tensors_in(own)
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    return module._compiled_call_impl is not None or hasattr(module, "_orig_mod")
 
 
 def pushed(model: nn.Module, start: Named, directions: Named, seen: Recorded) -> Tensor:
@@ -96,25 +79,42 @@ def pushed(model: nn.Module, start: Named, directions: Named, seen: Recorded) ->
     What was drawn in that pass, such as dropout masks, is drawn again, and nothing is left behind: neither
     running statistics nor random states change.
     """
-    with _random_states_of(seen, model):
-        try:
-            return _forward(model, start, directions, seen)
-        except NotImplementedError:  # some layers, such as LSTMs, have no forward mode
-            pass
-    with _random_states_of(seen, model):
-        return _transposed_twice(model, start, directions, seen)
+    # Compiled code forgets directions, and fused attention has no second derivatives.
+    with torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH):
+        for mode in [Replaying(seen.results), Forward()]:
+            try:
+                with _random_states_of(seen, model):
+                    found = _forward(model, start, directions, seen, mode)
+            except ChangedPassError:
+                continue
+            except NotImplementedError:  # some layers, such as LSTMs, have no forward mode
+                break
+            except RuntimeError as error:
+                if "Nested forward mode" in str(error):  # a model that uses it itself
+                    break
+                raise
+            if found is not None:
+                return found
+            break
+        with _random_states_of(seen, model):
+            return _transposed_twice(model, start, directions, seen)
 
 
-def _forward(model: nn.Module, start: Named, directions: Named, seen: Recorded) -> Tensor:
-    with torch.no_grad(), forward_ad.dual_level(), _Replaying(seen.results):
+@torch.enable_grad()  # models may look at that; nothing requires a gradient
+def _forward(
+    model: nn.Module, start: Named, directions: Named, seen: Recorded, mode: Forward
+) -> Tensor | None:
+    """J v; None if forward mode finds nothing that moves."""
+    with forward_ad.dual_level(), mode:
         values = {
-            name: _dual(value, directions[name]) if name in directions else value
+            name: dual(value, directions[name]) if name in directions else value
             for name, value in start.items()
         }
         buffers = {name: value.clone() for name, value in seen.buffers.items()}
         outputs = functional_call(model, {**values, **buffers}, (seen.x,))
-        moved: Tensor | None = _unpack(outputs).tangent
-        return torch.zeros_like(seen.outputs) if moved is None else moved.detach()
+        moved: Tensor | None = unpack(outputs).tangent
+        mode.finish()
+        return None if moved is None else moved.detach()
 
 
 @torch.enable_grad()
@@ -125,87 +125,10 @@ def _transposed_twice(model: nn.Module, start: Named, directions: Named, seen: R
     probe = torch.zeros_like(outputs, requires_grad=True)
     slopes = torch.autograd.grad(outputs, list(leaves.values()), probe, create_graph=True, allow_unused=True)
     used = [(own, directions[name]) for name, own in zip(leaves, slopes, strict=True) if own is not None]
+    if not used:
+        return probe.detach()
     (found,) = torch.autograd.grad([own for own, _ in used], probe, [direction for _, direction in used])
     return found
-
-
-class _Keeping(TorchFunctionMode):
-    """Keeps results, which autograd mostly keeps anyway."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.results: list[tuple[Tensor, int]] = []
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func in _KEPT:
-            self.results.append((result.detach(), result._version))
-        return result
-
-
-class _Replaying(TorchFunctionMode):
-    """Takes results from an earlier pass, and computes their derivatives alone."""
-
-    def __init__(self, results: list[tuple[Tensor, int]]) -> None:
-        super().__init__()
-        self._results = iter(results)
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func not in _KEPT:
-            return func(*args, **kwargs)
-        kept, version = next(self._results)
-        if kept._version != version or _in_place(func, args, kwargs):  # something else stands there now
-            return func(*args, **kwargs)
-        if func in _PRODUCTS:
-            moved = _product(func, kept, *_arguments(*args, **kwargs))
-        else:
-            moved = _by_input(func, kept, *args, **kwargs)
-        return kept if moved is None else _dual(kept, moved)
-
-
-def _in_place(func: Callable[..., Any], args: Any, kwargs: Any) -> bool:
-    return func is torch.nn.functional.relu and bool(args[1:2] or kwargs.get("inplace"))
-
-
-def _by_input(func: Callable[..., Any], kept: Tensor, input: Tensor, *rest: Any, **more: Any) -> Any:
-    _, moved = _unpacked(input)
-    if moved is None:
-        return None
-    return _BY_RESULT[func](kept, moved) if func in _BY_RESULT else func(moved, *rest, **more)
-
-
-def _product(
-    func: Callable[..., Any], kept: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, *rest: Any
-) -> Any:
-    (x, x_moved), (weight, weight_moved), (bias, bias_moved) = map(_unpacked, (x, weight, bias))
-    moved = None
-    if x_moved is not None:
-        moved = func(x_moved, weight, None, *rest)
-    if weight_moved is not None:
-        own = func(x, weight_moved, bias_moved, *rest)
-        moved = own if moved is None else moved.add_(own)
-    elif bias_moved is not None:
-        shape = (-1, *[1] * (kept.dim() - 2)) if func is not torch.nn.functional.linear else (-1,)
-        own = bias_moved.view(shape).expand_as(kept)
-        moved = own.clone() if moved is None else moved.add_(own)
-    return moved
-
-
-def _arguments(input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **more: Any) -> Any:
-    names = ("stride", "padding", "dilation", "groups")
-    usual = (1, 0, 1, 1)
-    if more:
-        rest = (*rest, *(more.get(n, u) for n, u in list(zip(names, usual, strict=True))[len(rest) :]))
-    return input, weight, bias, *rest
-
-
-def _unpacked(value: Tensor | None) -> tuple[Any, Any]:
-    return (None, None) if value is None else tuple(_unpack(value))
 
 
 def _devices(model: nn.Module) -> list[torch.device]:
