@@ -33,6 +33,7 @@ from symloss.meta.evaluator import Evaluator
 from symloss.meta.plan import plan_for
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
 from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
+from symloss.search.saved import Standing, saved_as
 from symloss.tasks import Task
 from symloss.watching import Progress, Unwatched, Watcher
 from symloss.workers import stopping
@@ -124,6 +125,9 @@ class SearchRun:
         """Go on where an earlier sitting stopped."""
         for id_ in state.marks.values():
             candidates.position(id_)  # raises if there is none
+        next_id = saved_as(state.search, Standing).next_id
+        if len(candidates) and next_id <= candidates[-1].id:
+            raise ValueError(f"next_id is {next_id}, but there is a candidate {candidates[-1].id}")
         self.evaluator.ledger, self.evaluator.known = candidates, dict(state.marks)
         self.search.restore(state.search, (c.proposal.structure for c in candidates))
         self._generation = state.generation

@@ -86,7 +86,14 @@ def stopped(tmp_path_factory):
 @pytest.mark.parametrize("method", ["evomal", "random", "taylorglo"])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("next_id", "x"), ("next_id", 0), ("generation", None), ("generation", -1), ("rng", [3, [2**40], None])],
+    [
+        ("next_id", "x"),
+        ("next_id", 0),
+        ("next_id", 1),
+        ("generation", None),
+        ("generation", -1),
+        ("rng", [3, [2**40], None]),
+    ],
 )
 def test_a_state_that_no_search_has_is_damaged(stopped, method, name, value):
     path = stopped[method] / "state.json"

@@ -86,7 +86,7 @@ def _beyond(tried: Mapping[float, float]) -> list[float]:
         rounded(lowest / WIDENING): len(rates) == 1 or tried[lowest] < tried[rates[1]] or hopeless,
         rounded(highest * WIDENING): not hopeless and (len(rates) == 1 or tried[highest] < tried[rates[-2]]),
     }
-    return [rate for rate, promising in falling.items() if promising]
+    return [rate for rate, promising in falling.items() if promising and 0.0 < rate < math.inf]
 
 
 def rounded(rate: float) -> float:

@@ -59,7 +59,8 @@ def normalised(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     batches its scale too, its second derivatives come out wrong, by several percent (torch 2.13; alone, or
     with autograd in place of vmap, they are right).
     """
-    if not torch.is_grad_enabled():
+    several = x.numel() > x.shape[1]  # numbers of a channel: torch refuses a single one
+    if several and not torch.is_grad_enabled():
         return functional.batch_norm(x, None, None, scale, shift, training=True, eps=EPSILON)
     apart = x - x.mean((0, 2, 3), keepdim=True)
     spread = apart.square().mean((0, 2, 3), keepdim=True)

@@ -111,6 +111,19 @@ def replace_budget(wanted, **changes):
     return msgspec.structs.replace(wanted, budget=msgspec.structs.replace(wanted.budget, **changes))
 
 
+def test_a_grid_that_grows_downwards_ends_before_zero():
+    asked = []
+
+    def costs(version, decay, rates):
+        asked.extend(rates)
+        return [[Trained(None)]] * len(rates)
+
+    only = Contestant("x", (Version("", parse_expression("square(p - y)")),), None, True)
+    choose(only, Budget(learning_rates=(1e-300,), widen=200), costs)
+    assert min(asked) > 0.0
+    assert len(asked) == len(set(asked))
+
+
 def test_the_grid_grows_towards_a_second_valley_beyond_its_end():
     """Squared error with outliers: networks that die at a high rate beat all but those far below the grid."""
     costs_at = {1e-5: 0.6, 3.2e-5: 0.7, 1e-4: 2.0, 1e-3: 9.0, 0.1: 1.0, 1.0: math.inf, 3.2e-6: 0.9}
