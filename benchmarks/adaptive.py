@@ -58,7 +58,7 @@ def stepper(name: str, kind: str, optimiser: str) -> Callable[[], None]:
     def plain() -> None:
         x, y = batches[0]
         optimizer.zero_grad()
-        functional.cross_entropy(model(x), y).backward()
+        functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     if kind == "plain":

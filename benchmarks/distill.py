@@ -71,12 +71,12 @@ def imitated(original: Teacher, steps: int = 150, seed: int = 0) -> Teacher:
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         cost = (weight * (network.per_element(prediction, target) - wanted) ** 2).sum()
-        cost.backward()
+        cost.backward()  # type: ignore[no-untyped-call]
         return cost
 
     with one_thread():  # the work is too small to share
         for _ in range(steps):
-            optimizer.step(closure)
+            optimizer.step(closure)  # type: ignore[no-untyped-call]
     return Teacher(f"a network that imitates {original.name}", original.kind, network.per_element, domain)
 
 

@@ -93,14 +93,14 @@ def trained(name: str, shots: int, options: argparse.Namespace, longer: bool = F
     """The folder of a cell, trained for as long as `--minutes` allows."""
     if longer:
         options = argparse.Namespace(**{**vars(options), "meta_steps": options.longer})
-    out = options.out / f"{shots}-shot{'-longer' * longer}" / name.strip("+ ").lower()
+    out: Path = options.out / f"{shots}-shot{'-longer' * longer}" / name.strip("+ ").lower()
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
         start, task = encoder(shots, options), load_task(data)
         record = new_record(settings_of(name, options), data, options.device, tuple(task.train.shape), True)
         create(out, record)
         write_state(out, start)
-    end = time.monotonic() + 60 * options.minutes
+    end: float = time.monotonic() + 60 * options.minutes
 
     def late() -> bool:
         return time.monotonic() > end

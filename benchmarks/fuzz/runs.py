@@ -149,7 +149,8 @@ def read_learned(path: Path) -> None:
 
 
 def read_fewshot(path: Path) -> None:
-    from symloss.fewshot.folder import is_fewshot, read_record, read_state
+    from symloss.archive.programs import is_fewshot
+    from symloss.fewshot.folder import read_record, read_state
 
     if is_fewshot(path):
         read_record(path)

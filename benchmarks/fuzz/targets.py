@@ -190,7 +190,7 @@ def suite(folder: Path) -> Iterator[Target]:
 
     shown = (read_suite.__globals__["__doc__"] or "").partition("\n\n")[2].partition("\n\n")[0]
     real = textwrap.dedent(shown)  # the suite of its documentation, which has every notation
-    words = (
+    words: tuple[str, ...] = (
         "- ",
         ": ",
         "\n",

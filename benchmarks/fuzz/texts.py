@@ -47,7 +47,7 @@ STRANGE = (
 )
 """What breaks programs that read text."""
 
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None,
     True,
     False,

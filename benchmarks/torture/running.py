@@ -75,12 +75,12 @@ def ended(process: subprocess.Popen[bytes], timeout: float | None = None) -> End
 
 def symloss(command: list[str], timeout: float | None = None, **environment: str) -> Ended:
     """Run the command line of symloss."""
-    return ended(started(command, **environment), timeout)
+    return ended(started(command, **environment), timeout)  # type: ignore[arg-type]
 
 
 def to_the_end(victim: Victim, out: Path, materials: Path, **environment: str) -> float:
     """Run a victim, or the rest of it. The seconds it took. Raises RuntimeError if it fails."""
-    own = symloss(victim.command(out, materials), **environment)
+    own = symloss(victim.command(out, materials), **environment)  # type: ignore[arg-type]
     if not own.finished:
         raise RuntimeError(f"{victim.name} failed:\n{own.output}")
     return own.seconds

@@ -46,7 +46,7 @@ def install(seed: int) -> None:
         rng.shuffle(found)
         return found
 
-    os.listdir = listdir
+    os.listdir = listdir  # type: ignore[assignment]
     os.scandir = lambda *arguments: Scan(rng, arguments)  # type: ignore[assignment]
 
 
