@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -61,8 +63,9 @@ class SparseLSRLoss(nn.Module):
         index = target.masked_fill(ignored, 0).long().unsqueeze(dim)
         margin = _margin(input, index, dim)
         rest = self.smoothing * (classes - 1) / classes
-        log_others = functional.logsigmoid(-margin) - input.new_full((), classes - 1.0).log()
-        values = (-(1.0 - rest) * functional.logsigmoid(margin) - rest * log_others).squeeze(dim)
+        # The logarithm of 1 - p is that of p minus the margin.
+        values = rest * (margin + math.log(classes - 1)) - functional.logsigmoid(margin)
+        values = values.squeeze(dim)
         share: Tensor | int = ignored.numel() - ignored.sum()
         if self.weight is not None:
             weights = self.weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
