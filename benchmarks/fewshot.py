@@ -3,13 +3,15 @@
     python -m benchmarks.fewshot --minutes 30      # two hours and more; writes docs/fewshot-results.md
     python -m benchmarks.fewshot --speed           # a minute; prints
 
-Every cell is a run folder under --out; one that is there is not trained again. All methods of the table share
-backbone, pretrained blocks, head, data and budget. The inner learning rate is NPBML's for Omniglot.
+Every run is a folder under --out; one that is there is not trained again. All methods of the table share
+backbone, pretrained blocks, head, data and budget. Each gets its inner learning rate from the same grid: every
+rate is trained for `--trial` meta steps, and the one with the lowest error on validation tasks to the end.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -43,10 +45,14 @@ METHODS: dict[str, list[dict[str, Any]]] = {
 """What each row changes in the settings of NPBML."""
 
 
-def settings_of(name: str, options: argparse.Namespace) -> Any:
+RATES = (0.01, 0.03, 0.1)
+"""Inner learning rates that are tried for each row; NPBML's for Omniglot is the last one."""
+
+
+def settings_of(name: str, rate: float, options: argparse.Namespace) -> Any:
     shared = {
         "network": {"filters": options.filters},
-        "inner": {"rate": 0.1},
+        "inner": {"rate": rate},
         "pretraining": {"steps": options.pretraining},
         "outer": {"steps": options.meta_steps, "valid": options.valid, "every": options.every},
     }
@@ -83,31 +89,56 @@ def encoder(shots: int, options: argparse.Namespace) -> State:
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
         settings = msgspec.structs.replace(
-            settings_of("MAML", options), outer=Outer(steps=1, valid=options.valid)
+            settings_of("MAML", RATES[0], options), outer=Outer(steps=1, valid=options.valid)
         )
         train(settings, load_task(data), out, data, options.device, print)
     return State(stages={"encoder": read_state(out).stages["encoder"]})
 
 
-def trained(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> Path:
-    """The folder of a cell, trained for as long as `--minutes` allows."""
-    if longer:
-        options = argparse.Namespace(**{**vars(options), "meta_steps": options.longer})
-    out: Path = options.out / f"{shots}-shot{'-longer' * longer}" / name.strip("+ ").lower()
+def trained(name: str, rate: float, shots: int, options: argparse.Namespace, steps: int) -> Path:
+    """The folder of a run, trained for as many meta steps, or as long as `--minutes` allows."""
+    short = name.strip("+ ").lower()
+    out: Path = options.out / f"{shots}-shot-{options.meta_steps}" / f"{short}-{rate:g}"
     data = Data(dataset="glyphs", ways=5, shots=shots, queries=15)
     if not is_fewshot(out):
         start, task = encoder(shots, options), load_task(data)
-        record = new_record(settings_of(name, options), data, options.device, tuple(task.train.shape), True)
-        create(out, record)
+        settings = settings_of(name, rate, options)
+        create(out, new_record(settings, data, options.device, tuple(task.train.shape), True))
         write_state(out, start)
+    done = meta_steps_of(out)
     end: float = time.monotonic() + 60 * options.minutes
+    asked = itertools.count(done)  # before each step
 
-    def late() -> bool:
-        return time.monotonic() > end
+    def stop() -> bool:
+        return next(asked) >= steps or time.monotonic() > end
 
-    if not read_state(out).best("meta"):
-        resume(out, None, print, late)
+    if done < steps:
+        resume(out, None, print, stop)
     return out
+
+
+def meta_steps_of(run: Path) -> int:
+    """Finished meta steps."""
+    meta = read_state(run).stages.get("meta")
+    return 0 if meta is None else meta.step
+
+
+def chosen(name: str, shots: int, options: argparse.Namespace) -> float:
+    """The inner learning rate that does best on validation tasks after `--trial` meta steps."""
+
+    def cost(rate: float) -> float:
+        history = read_state(trained(name, rate, shots, options, options.trial)).stages["meta"].history
+        return min(float(row["cost"]) for row in history if row["step"] <= options.trial)
+
+    return min(RATES, key=cost)
+
+
+def finished(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> tuple[Path, float]:
+    """The folder of a row, and its inner learning rate. longer: trained for `--longer` meta steps at that."""
+    rate = chosen(name, shots, options)
+    if longer:
+        options = argparse.Namespace(**{**vars(options), "meta_steps": options.longer})
+    return trained(name, rate, shots, options, options.meta_steps), rate
 
 
 def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list[str]:
@@ -115,26 +146,29 @@ def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list
 
     longer: the first and the last method alone, for `--longer` meta steps.
     """
-    runs, names = [], []
-    for name in (next(iter(METHODS)), list(METHODS)[-1]) if longer else METHODS:
-        run = trained(name, shots, options, longer)
-        if any(row["step"] for row in read_state(run).stages["meta"].history):  # it has a checkpoint
-            runs.append(run)
-            names.append(name)
-    judged = evaluate(runs, options.tasks)
-    heads = ("method", "meta steps", "accuracy %", "above the first row, paired", "errors, of its errors")
+    names = (next(iter(METHODS)), list(METHODS)[-1]) if longer else tuple(METHODS)
+    runs, rates = zip(*(finished(name, shots, options, longer) for name in names), strict=True)
+    judged = evaluate(list(runs), options.tasks)
+    heads = (
+        "method",
+        "inner rate",
+        "meta steps",
+        "accuracy %",
+        "above the first row, paired",
+        "errors, of its errors",
+    )
     rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    for name, row in zip(names, judged, strict=True):
+    for name, rate, row in zip(names, rates, judged, strict=True):
         gain = "" if row.difference is None else str(Mean(-row.difference.value, row.difference.half))
         accuracy, left = Mean(1 - row.error.value, row.error.half), row.error.value / judged[0].error.value
-        rows.append(f"| {name} | {row.meta_steps} | {accuracy} | {gain} | {left:.0%} |")
+        rows.append(f"| {name} | {rate:g} | {row.meta_steps} | {accuracy} | {gain} | {left:.0%} |")
     return rows
 
 
 def written(options: argparse.Namespace) -> str:
     """The command."""
     named = {own: getattr(options, own.replace("-", "_")) for own in ("minutes", "meta-steps", "filters")}
-    named |= {own: getattr(options, own) for own in ("pretraining", "tasks", "device", "longer")}
+    named |= {own: getattr(options, own) for own in ("pretraining", "trial", "tasks", "device", "longer")}
     words = [f"--{own} {value}" for own, value in named.items() if value is not None]
     return f"Written by `python -m benchmarks.fewshot {' '.join(words)}`."
 
@@ -149,6 +183,7 @@ def main() -> None:
     parser.add_argument("--filters", type=int, default=64)
     parser.add_argument("--valid", type=int, default=100)
     parser.add_argument("--every", type=int, default=250)
+    parser.add_argument("--trial", type=int, default=250, help="meta steps of each inner learning rate")
     parser.add_argument("--tasks", type=int, default=600)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5])
@@ -156,6 +191,8 @@ def main() -> None:
         "--longer", type=int, metavar="STEPS", help="the first and the last method of 1-shot for so many, too"
     )
     options = parser.parse_args()
+    if options.trial < options.every:
+        parser.error("--trial must be at least --every: rates are compared at checkpoints")
     lines = ["# Few-shot learning: measured", "", machine(), ""]
     lines += ["## Meta steps per second", "", *speed(options), ""]
     if options.speed:
@@ -167,7 +204,8 @@ def main() -> None:
             f"## Glyphs, 5-way {shots}-shot{', trained for longer' * longer}",
             "",
             f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
-            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks.",
+            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner learning rates by",
+            f"validation tasks after {options.trial} meta steps, from {', '.join(f'{own:g}' for own in RATES)}.",
             "",
             *table(shots, options, longer),
             "",
