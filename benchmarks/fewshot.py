@@ -4,8 +4,8 @@
     python -m benchmarks.fewshot --speed           # a minute; prints
 
 Every run is a folder under --out; one that is there is not trained again. All methods of the table share
-backbone, pretrained blocks, head, data and budget. Each gets its inner learning rate from the same grid: every
-rate is trained for `--trial` meta steps, and the one with the lowest error on validation tasks to the end.
+backbone, pretrained blocks, head, data and budget. Each gets its inner learning rate from the same grid: all
+rates are trained for `--trial` meta steps, and the one with the lowest error on validation tasks to the end.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list
         "meta steps",
         "accuracy %",
         "above the first row, paired",
-        "errors, of its errors",
+        "errors left",
     )
     rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     for name, rate, row in zip(names, rates, judged, strict=True):
@@ -204,8 +204,9 @@ def main() -> None:
             f"## Glyphs, 5-way {shots}-shot{', trained for longer' * longer}",
             "",
             f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
-            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner learning rates by",
-            f"validation tasks after {options.trial} meta steps, from {', '.join(f'{own:g}' for own in RATES)}.",
+            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are chosen from "
+            f"{', '.join(f'{own:g}' for own in RATES)} by validation tasks after {options.trial} meta steps. "
+            "*Errors left* is the share of the first row's.",
             "",
             *table(shots, options, longer),
             "",
