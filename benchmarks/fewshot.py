@@ -173,6 +173,17 @@ def written(options: argparse.Namespace) -> str:
     return f"Written by `python -m benchmarks.fewshot {' '.join(words)}`."
 
 
+def described(steps: int, options: argparse.Namespace) -> str:
+    """What all rows of a table have in common."""
+    rates = ", ".join(f"{own:g}" for own in RATES)
+    return (
+        f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
+        f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are of {rates}, "
+        f"chosen by validation tasks after {options.trial} meta steps. "
+        "*Errors left* is the share of the first row's."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--speed", action="store_true")
@@ -203,10 +214,7 @@ def main() -> None:
         lines += [
             f"## Glyphs, 5-way {shots}-shot{', trained for longer' * longer}",
             "",
-            f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
-            f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are chosen from "
-            f"{', '.join(f'{own:g}' for own in RATES)} by validation tasks after {options.trial} meta steps. "
-            "*Errors left* is the share of the first row's.",
+            described(steps, options),
             "",
             *table(shots, options, longer),
             "",
