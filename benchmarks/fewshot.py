@@ -46,7 +46,7 @@ METHODS: dict[str, list[dict[str, Any]]] = {
 
 
 RATES = (0.01, 0.03, 0.1)
-"""Inner learning rates that are tried for each row; NPBML's for Omniglot is the last one."""
+"""Inner learning rates that are tried for each row, and lower ones while the lowest is best."""
 
 
 def settings_of(name: str, rate: float, options: argparse.Namespace) -> Any:
@@ -130,7 +130,11 @@ def chosen(name: str, shots: int, options: argparse.Namespace) -> float:
         history = read_state(trained(name, rate, shots, options, options.trial)).stages["meta"].history
         return min(float(row["cost"]) for row in history if row["step"] <= options.trial)
 
-    return min(RATES, key=cost)
+    tried = {rate: cost(rate) for rate in RATES}
+    while min(tried) == min(tried, key=tried.__getitem__):
+        lower = float(f"{min(tried) / 3:.1g}")
+        tried[lower] = cost(lower)
+    return min(tried, key=tried.__getitem__)
 
 
 def finished(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> tuple[Path, float]:
@@ -178,8 +182,8 @@ def described(steps: int, options: argparse.Namespace) -> str:
     rates = ", ".join(f"{own:g}" for own in RATES)
     return (
         f"conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
-        f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are of {rates}, "
-        f"chosen by validation tasks after {options.trial} meta steps. "
+        f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are chosen of "
+        f"{rates} and below by validation tasks after {options.trial} meta steps. "
         "*Errors left* is the share of the first row's."
     )
 
