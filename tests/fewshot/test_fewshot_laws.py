@@ -238,3 +238,22 @@ def test_warp_layers_start_as_the_identity_before_normalisation():
     warp = learner.backbone.warps["0"]
     torch.testing.assert_close(warp.map(x), x)
     assert warp(x).mean((0, 2, 3)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("batched", [True, False])
+@pytest.mark.parametrize("method", ["maml", "npbml"])
+def test_bfloat16_points_where_single_precision_does(method, batched):
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        changes = {"outer": {"precision": precision}, "network": {"filters": 16}, "inner": {"rate": 0.01}}
+        learner = learner_of(small(method, changes))
+        meta, frozen = started(learner, 0.0)
+        tasks = encoded(learner, frozen, tasks_of())
+        meta, tasks = (
+            {n: v.float() if v.is_floating_point() else v for n, v in own.items()} for own in (meta, tasks)
+        )
+        _, slopes = meta_gradient(learner, meta, tasks, batched, recompute=False)
+        found[precision] = torch.cat([slopes[n].flatten() for n in sorted(slopes)])
+    single, half = found["float32"], found["bfloat16"]
+    assert not torch.equal(single, half)
+    assert functional.cosine_similarity(single, half, 0) > 0.99
