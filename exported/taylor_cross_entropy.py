@@ -71,7 +71,7 @@ def _relative(input: Tensor, index: Tensor, dim: int, others: bool) -> Tensor:
 
 def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
     """The logarithm of the true class's probability."""
-    if input.numel() < 2**17:
+    if input.numel() < 2**17 or torch.compiler.is_compiling():
         return torch.log_softmax(input, dim).gather(dim, index)
     return _relative(input, index, dim, False)
 
