@@ -146,7 +146,7 @@ def write(rows: list[str]) -> None:
         "`python -m benchmarks.adaptive` wrote this: a step of `symloss.OnlineLossLearner` as a multiple",
         "of a plain step with cross-entropy, with a meta batch of validation data, and with one that is the",
         "next training batch, whose pass is shared. In brackets the same for the operations in products and",
-        "convolutions alone, its largest part. Memory is the growth of a fresh process over four steps.",
+        "convolutions alone, as they are counted. Memory is the growth of a fresh process over four steps.",
         "",
         f"| {' | '.join((*heads, *memory))} |",
         f"|{'---|' * 9}",

@@ -1,6 +1,6 @@
 """Few-shot learning: speed of meta steps, and what each part of NPBML adds.
 
-    python -m benchmarks.fewshot --minutes 30      # two hours and more; writes docs/fewshot-results.md
+    python -m benchmarks.fewshot --minutes 30      # some hours; writes docs/fewshot-results.md
     python -m benchmarks.fewshot --speed           # a minute; prints
 
 Every run is a folder under --out; one that is there is not trained again. All methods of the table share
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -128,13 +129,18 @@ def chosen(name: str, shots: int, options: argparse.Namespace) -> float:
 
     def cost(rate: float) -> float:
         history = read_state(trained(name, rate, shots, options, options.trial)).stages["meta"].history
-        return min(float(row["cost"]) for row in history if row["step"] <= options.trial)
+        found = (float(row["cost"]) for row in history if row["step"] <= options.trial)
+        return min(found, default=math.inf)  # where the minutes were not enough
 
     tried = {rate: cost(rate) for rate in RATES}
-    while min(tried) == min(tried, key=tried.__getitem__):
+
+    def best() -> float:
+        return min(tried, key=lambda rate: (tried[rate], -rate))  # of equal ones the highest
+
+    while best() == min(tried):
         lower = float(f"{min(tried) / 3:.1g}")
         tried[lower] = cost(lower)
-    return min(tried, key=tried.__getitem__)
+    return best()
 
 
 def finished(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> tuple[Path, float]:

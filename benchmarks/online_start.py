@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,12 @@ from msgspec.structs import replace
 
 from symloss.benchmark.machine import machine
 from symloss.benchmark.suite import Case, read_suite
+from symloss.benchmark.summary import outcome
 from symloss.evaluation import EvaluationSettings, evaluate
 from symloss.evaluation.contestants import STANDARD
 from symloss.evaluation.results import Comparison, TaskResult
 from symloss.evaluation.statistics import holm, paired
+from symloss.evaluation.tables import tested
 from symloss.learning.run import learned_in
 from symloss.learning.settings import LearnConfig
 from symloss.making import task_of
@@ -83,19 +84,14 @@ def report(names: Sequence[str], tasks: Sequence[TaskResult]) -> str:
     comparisons = [own for task in tasks for own in against_usual(task)]
     corrected = iter(holm([own.paired.wilcoxon for own in comparisons]))
     for name, task in zip(names, tasks, strict=True):
-        costs = {row.name: row.test[task.metric] for row in task.rows}
-        (usual,) = set(costs) - set(STARTS)
-        cells = [name, f"{usual} {_cell(costs[usual])}"]
+        rows = {row.name: row for row in task.rows}
+        (usual,) = set(rows) - set(STARTS)
+        cells = [name, f"{usual} {tested(rows[usual], task.metric)}"]
         for own in against_usual(task):
             judged = dataclasses.replace(own, corrected=next(corrected))
-            p = f"p {judged.corrected:.4f}" if judged.corrected >= 1e-4 else "p < 0.0001"
-            cells += [_cell(costs[own.first]), f"{judged.verdict}, {p}"]
+            cells += [tested(rows[own.first], task.metric), outcome(judged)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"Measured on {machine()}.", ""])
-
-
-def _cell(costs: Sequence[float]) -> str:
-    return f"{statistics.fmean(costs):.4g} ± {statistics.stdev(costs):.2g}"
 
 
 def main() -> None:

@@ -81,23 +81,29 @@ def pushed(model: nn.Module, start: Named, directions: Named, seen: Recorded) ->
     """
     # Compiled code forgets directions, and fused attention has no second derivatives.
     with torch.compiler.set_stance("force_eager"), sdpa_kernel(SDPBackend.MATH):
-        for mode in [Replaying(seen.results), Forward()]:
-            try:
-                with _random_states_of(seen, model):
-                    found = _forward(model, start, directions, seen, mode)
-            except ChangedPassError:
-                continue
-            except NotImplementedError:  # some layers, such as LSTMs, have no forward mode
-                break
-            except RuntimeError as error:
-                if "Nested forward mode" in str(error):  # a model that uses it itself
-                    break
-                raise
-            if found is not None:
-                return found
-            break
+        found = _forward_where_possible(model, start, directions, seen)
+        if found is not None:
+            return found
         with _random_states_of(seen, model):
             return _transposed_twice(model, start, directions, seen)
+
+
+def _forward_where_possible(
+    model: nn.Module, start: Named, directions: Named, seen: Recorded
+) -> Tensor | None:
+    for mode in (Replaying(seen.results), Forward()):
+        try:
+            with _random_states_of(seen, model):
+                return _forward(model, start, directions, seen, mode)
+        except ChangedPassError:
+            continue
+        except NotImplementedError:  # the forward mode of some layers, such as LSTMs, is not in torch
+            return None
+        except RuntimeError as error:
+            if "Nested forward mode" in str(error):  # a model that uses it itself
+                return None
+            raise
+    return None
 
 
 @torch.enable_grad()  # models may look at that; nothing requires a gradient
