@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
@@ -20,6 +21,7 @@ from symloss.fewshot.episodes.episode import EpisodeSource, FewShotTask
 from symloss.fewshot.learner import Parameters, group, named
 from symloss.fewshot.settings import Network, Settings
 from symloss.networks.randomness import seeded, step_seed
+from symloss.workers import one_thread
 
 Adapted = Callable[[Parameters, Parameters], Tensor]
 
@@ -153,13 +155,15 @@ class Pretraining:
         return loss.item(), dict(zip(leaves, found, strict=True))
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Images drawn from the seed and the number of the step, shifted by up to two places."""
+        """Images drawn, and changed as the task augments them, by the seed and the number of the step."""
         assert self.task.train_images is not None
         images, labels = self.task.train_images
-        generator = torch.Generator().manual_seed(step_seed(self.settings.seed, 5, step))
-        chosen = torch.randint(len(images), (self.stage.batch,), generator=generator)
-        shift = torch.randint(-2, 3, (2,), generator=generator).tolist()
-        x = torch.roll(images[chosen], shift, dims=(-2, -1)) if images.dim() == 4 else images[chosen]
+        rng = np.random.default_rng(step_seed(self.settings.seed, 5, step))
+        chosen = torch.from_numpy(rng.integers(len(images), size=self.stage.batch))
+        x = images[chosen]
+        if x.dim() == 4:
+            with one_thread():  # the same numbers whatever the threads, and no waiting for them
+                x = self.task.augment(x, rng)
         return x.to(self.device), labels[chosen].to(self.device)
 
     def _episodes_loss(self, body: Parameters, step: int) -> Tensor:

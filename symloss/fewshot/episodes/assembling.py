@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
+from symloss.fewshot.episodes.augmenting import Photographed, shifted
 from symloss.fewshot.episodes.classes import ClassEpisodes, Finish, check_sizes, once
 from symloss.fewshot.episodes.episode import SPLITS, FewShotTask
 from symloss.fewshot.episodes.plan import Plan
@@ -25,8 +26,8 @@ CIFAR100 = ((0.5071, 0.4867, 0.4408), (0.2675, 0.2565, 0.2761))
 class Normalise:
     """(x - mean) / deviation in each channel."""
 
-    mean: Sequence[float]
-    deviation: Sequence[float]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
     def __call__(self, x: Tensor, y: Tensor, rng: np.random.Generator | None) -> Tensor:
         mean, deviation = (torch.tensor(part)[:, None, None] for part in (self.mean, self.deviation))
@@ -58,7 +59,9 @@ def assembled(plan: Plan, splits: Splits, finish: Finish | None, notes: tuple[st
     _check_shapes(plan, sources)
     counts = ", ".join(f"{len(source.classes)} classes to {source.split}" for source in sources)
     plain = finish if isinstance(finish, Normalise) else None
-    return plan.task(sources, (counts, *notes), functools.partial(plain_images, sources[0], plain))
+    load = functools.partial(plain_images, sources[0], plain)
+    augment = Photographed(plain.mean, plain.deviation) if plain else shifted
+    return plan.task(sources, (counts, *notes), load, augment)
 
 
 def _check_apart(plan: Plan, splits: Splits) -> None:

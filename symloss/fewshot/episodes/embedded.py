@@ -10,6 +10,7 @@ from torch import Tensor
 
 from symloss.errors import TaskError
 from symloss.fewshot.episodes.assembling import plain_images
+from symloss.fewshot.episodes.augmenting import shifted
 from symloss.fewshot.episodes.classes import ClassEpisodes, check_sizes, in_halves
 from symloss.fewshot.episodes.episode import SPLITS, FewShotTask
 from symloss.fewshot.episodes.glyphs import load_glyphs
@@ -48,9 +49,8 @@ def glyphs(plan: Plan, options: Mapping[str, str]) -> FewShotTask:
         check_sizes(plan.label, split, list(classes.values()), plan.ways, 2)
         names = [f"U+{code:04X} {chr(code)}" for code in classes]
         sources.append(plan.source(split, list(classes.values()), names, finish, in_halves))
-    return plan.task(
-        sources, _glyph_notes(sources, strength), functools.partial(plain_images, sources[0], None)
-    )
+    load = functools.partial(plain_images, sources[0], None)
+    return plan.task(sources, _glyph_notes(sources, strength), load, warp or shifted)
 
 
 def _glyph_notes(sources: list[ClassEpisodes], strength: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from symloss.fewshot.episodes.augmenting import Augment, shifted
 from symloss.records import Kind
 
 SPLITS = ("train", "valid", "test")
@@ -60,6 +61,7 @@ class FewShotTask:
     train, valid, test: share no class, or, where there are no classes, no random numbers.
     notes:       what a person should know about the data, a sentence each.
     load_images: reads `train_images`; None where there are none.
+    augment:     what chance does to `train_images` each time an encoder sees them.
     """
 
     name: str
@@ -71,6 +73,7 @@ class FewShotTask:
     test: EpisodeSource
     notes: tuple[str, ...] = ()
     load_images: Callable[[], tuple[Tensor, Tensor]] | None = None
+    augment: Augment = shifted
 
     @functools.cached_property
     def train_images(self) -> tuple[Tensor, Tensor] | None:

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from symloss.errors import TaskError
+from symloss.fewshot.episodes.augmenting import Augment, shifted
 from symloss.fewshot.episodes.classes import Choice, ClassEpisodes, Finish, Images
 from symloss.fewshot.episodes.episode import EpisodeSource, FewShotTask
 
@@ -51,9 +52,9 @@ class Plan:
         sources: Sequence[EpisodeSource],
         notes: tuple[str, ...] = (),
         load_images: Callable[[], tuple[Tensor, Tensor]] | None = None,
+        augment: Augment = shifted,
     ) -> FewShotTask:
         """The task of the sources for training, validation and test."""
         train, valid, test = sources
-        return FewShotTask(
-            self.name, self.ways, self.shots, self.queries, train, valid, test, notes, load_images
-        )
+        sizes = (self.ways, self.shots, self.queries)
+        return FewShotTask(self.name, *sizes, train, valid, test, notes, load_images, augment)
