@@ -287,3 +287,17 @@ def test_an_adaptive_loss_for_values_begins_as_the_squared_error():
     (found,) = torch.autograd.grad(loss(outputs, targets), outputs)
     (usual,) = torch.autograd.grad(functional.mse_loss(outputs, targets), outputs)
     assert (found - usual).norm() < 0.15 * usual.norm()
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "binary", "regression"])
+@pytest.mark.parametrize("classes", ["mean", "sum"])
+def test_a_step_tells_the_loss_before_it(kind, classes):
+    torch.manual_seed(0)
+    model = nn.Linear(5, 3)
+    loss = LossNetwork(kind, NetworkSettings(hidden=3, classes=classes))
+    x = torch.randn(7, 5)
+    labels = {"multiclass": torch.randint(3, (7,)), "binary": torch.randint(2, (7, 3)).float()}
+    y = labels.get(kind, torch.randn(7, 3))
+    expected = loss(model(x), y).detach()
+    learner = OnlineLossLearner(model, loss, torch.optim.SGD(model.parameters(), lr=0.1))
+    assert torch.allclose(learner.step((x, y)).loss, expected, rtol=1e-6)

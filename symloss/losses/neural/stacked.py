@@ -23,10 +23,14 @@ class StackedNetworks:
         return self._count
 
     def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
+        return self.valued(outputs, targets, constants)[1:]
+
+    def valued(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Tensor, Transpose]:
+        """The losses (K,), which the pass yields as well, before what `linearised` returns."""
         predictions = predictions_of(outputs, self.kind)
         with torch.enable_grad():
             weights = constants.detach().requires_grad_()
-            slopes = self._slopes(weights, predictions, targets)
+            values, slopes = self._values_and_slopes(weights, predictions, targets)
         share = averaged(outputs, self.kind)
 
         def transpose(direction: Tensor, factor: float) -> Tensor:
@@ -34,18 +38,24 @@ class StackedNetworks:
             (found,) = torch.autograd.grad(slopes, weights, push)
             return found * (factor / share)
 
-        return pull_back(predictions, slopes.detach(), self.kind) / share, transpose
+        gradient = pull_back(predictions, slopes.detach(), self.kind) / share
+        return values.detach().sum(dim=(1, 2)) / share, gradient, transpose
 
     def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
         predictions = predictions_of(outputs, self.kind)
-        slopes = self._slopes(constants, predictions, targets)
+        slopes = self._values_and_slopes(constants, predictions, targets)[1]
         return pull_back(predictions, slopes, self.kind) / averaged(outputs, self.kind)
 
-    def _slopes(self, weights: Tensor, predictions: Tensor, targets: Tensor) -> Tensor:
+    def _values_and_slopes(
+        self, weights: Tensor, predictions: Tensor, targets: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Of each element (K, batch, outputs); those of a sample's classes add up to its loss."""
         predictions = predictions.expand(self._count, *predictions.shape[1:])
-        slopes = values_and_slopes(weights, predictions, targets, self._settings)[1]
-        mean = self.kind is Kind.MULTICLASS and self._settings.classes == "mean"
-        return slopes / predictions.shape[-1] if mean else slopes
+        found = values_and_slopes(weights, predictions, targets, self._settings)
+        if self.kind is not Kind.MULTICLASS or self._settings.classes == "sum":
+            return found
+        values, slopes = (own / predictions.shape[-1] for own in found)
+        return values, slopes
 
 
 class LearnedRates:

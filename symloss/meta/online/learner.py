@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from symloss.errors import ConfigError
 from symloss.losses.entry import targets_of
 from symloss.losses.neural.network import LossNetwork
-from symloss.losses.neural.stacked import stacked
+from symloss.losses.neural.stacked import StackedNetworks
 from symloss.losses.tunable import Transpose
 from symloss.meta.meta_gradient import task_loss as usual_loss
 from symloss.meta.online.optimisers import Named, StepDerivative, check_optimiser
@@ -80,7 +80,7 @@ class OnlineLossLearner:
         self.adam = torch.optim.Adam([adaptive.weights], lr=rate)
         self.steps = 0
         self._share = share
-        self._losses = stacked(1, adaptive.kind, adaptive.settings)
+        self._losses = StackedNetworks(1, adaptive.kind, adaptive.settings)
         self._next: Recorded | None = None
 
     def step(self, batch: Batch, meta_batch: Batch | None = None) -> Stepped:
@@ -90,9 +90,7 @@ class OnlineLossLearner:
         """
         x, labels = batch
         seen = self._pass(x)
-        gradient, transpose = self._linearised(seen.outputs, labels)
-        with torch.no_grad():
-            value = self.adaptive(seen.outputs.detach(), labels)
+        value, gradient, transpose = self._linearised(seen.outputs, labels)
         parameters = self._trained()
         derivative = StepDerivative(self.optimizer, parameters)
         self._set_gradients(parameters, seen.outputs, gradient)
@@ -118,7 +116,7 @@ class OnlineLossLearner:
             )
         return kept
 
-    def _linearised(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Transpose]:
+    def _linearised(self, outputs: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Transpose]:
         if outputs.dim() != 2:
             raise ConfigError(
                 f"online adaptation needs outputs of shape (batch, outputs), found {tuple(outputs.shape)}; "
@@ -127,8 +125,8 @@ class OnlineLossLearner:
         kind, weights = self.adaptive.kind, self.adaptive.weights
         targets = targets_of(labels, kind, outputs.shape[-1], weights.dtype).reshape(outputs.shape)
         wide = outputs.detach().to(weights.dtype)
-        gradient, transpose = self._losses.linearised(wide[None], targets, weights.detach()[None])
-        return gradient[0].to(outputs.dtype), transpose
+        values, gradient, transpose = self._losses.valued(wide[None], targets, weights.detach()[None])
+        return values[0], gradient[0].to(outputs.dtype), transpose
 
     def _trained(self) -> Named:
         """The model's parameters that the optimiser moves, by name."""
