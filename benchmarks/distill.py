@@ -15,19 +15,16 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
+from benchmarks.imitation import imitated
 from symloss.benchmark.machine import machine
 from symloss.distilling.formulas import DEFAULT_GRAMMARS, Distilled, distil
 from symloss.expr import format_formula
 from symloss.fitting.constants import error_of
 from symloss.fitting.genetic import FitSettings
 from symloss.fitting.samples import usual_domain
-from symloss.fitting.sources import Teacher, symbolic_teacher
+from symloss.fitting.sources import symbolic_teacher
 from symloss.losses.catalogue import handcrafted
-from symloss.losses.neural import ADALFL, LossNetwork
 from symloss.records import Kind
-from symloss.workers import one_thread
 
 REPORT = Path(__file__).resolve().parent.parent / "docs" / "distill-recovery.md"
 
@@ -55,32 +52,7 @@ class Row:
     seconds: float
 
 
-def imitated(original: Teacher, steps: int = 150, seed: int = 0) -> Teacher:
-    """A loss network fitted to a loss on its domain, by L-BFGS on the mean squared error."""
-    generator = torch.Generator().manual_seed(seed)
-    network = LossNetwork(original.kind, ADALFL, generator).double()
-    domain = original.domain
-    prediction, target, weight = (
-        torch.tensor(own, dtype=torch.float64)[:, None]
-        for own in (domain.prediction, domain.target, domain.weight)
-    )
-    wanted = original.per_element(prediction, target).detach()
-    wanted = wanted / wanted.std()
-    optimizer = torch.optim.LBFGS(network.parameters(), max_iter=20, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        cost = (weight * (network.per_element(prediction, target) - wanted) ** 2).sum()
-        cost.backward()  # type: ignore[no-untyped-call]
-        return cost
-
-    with one_thread():  # the work is too small to share
-        for _ in range(steps):
-            optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return Teacher(f"a network that imitates {original.name}", original.kind, network.per_element, domain)
-
-
-def measure(name: str, kind: Kind, seconds: float = SECONDS, steps: int = 150) -> Row:
+def measure(name: str, kind: Kind, seconds: float = SECONDS, steps: int = 3000) -> Row:
     """One loss: imitate it, distil the imitation, and compare with the loss."""
     original = symbolic_teacher(handcrafted(name, kind).loss(kind), name, 10)
     assert original.domain.prediction.shape == usual_domain(kind).prediction.shape

@@ -194,10 +194,10 @@ def described(shots: int, steps: int, options: argparse.Namespace) -> str:
     """What all rows of a table have in common."""
     rates = ", ".join(f"{own:g}" for own in RATES)
     return (
-        f"`glyphs?warp={WARPS[shots]}`, conv4, {options.filters} filters, {options.minutes:g} minutes or {steps} meta steps a method, "
-        f"{options.pretraining} steps of pretraining, {options.tasks} test tasks. Inner rates are chosen of "
-        f"{rates} and below by validation tasks after {options.trial} meta steps. "
-        "*Errors left* is the share of the first row's."
+        f"`glyphs?warp={WARPS[shots]}`, conv4, {options.filters} filters, {options.minutes:g} minutes or "
+        f"{steps} meta steps a method, {options.pretraining} steps of pretraining, {options.tasks} test "
+        f"tasks. Inner rates are chosen of {rates} and below by validation tasks after {options.trial} meta "
+        "steps. *Errors left* is the share of the first row's."
     )
 
 

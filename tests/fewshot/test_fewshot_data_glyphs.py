@@ -1,5 +1,6 @@
 """Glyphs: what is drawn, that it is the same everywhere, and how it is warped."""
 
+import itertools
 import unicodedata
 from pathlib import Path
 
@@ -202,6 +203,6 @@ def test_a_warp_turns_moves_and_resizes_as_it_says():
 
 
 def test_warps_by_name_grow():
-    assert list(WARPS) == ["none", "mild", "strong"]
-    mild, strong = WARPS["mild"], WARPS["strong"]
-    assert all(getattr(mild, name) < getattr(strong, name) for name in vars(mild))
+    assert list(WARPS) == ["none", "mild", "strong", "extreme"]
+    for weaker, stronger in itertools.pairwise(list(WARPS.values())[1:]):
+        assert all(getattr(weaker, name) < getattr(stronger, name) for name in vars(weaker))
