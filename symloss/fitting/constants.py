@@ -147,6 +147,21 @@ def refitted(expr: Expr, samples: Samples, evaluations: int = 100) -> Fitted | N
     return Fit(expr, samples).fitted(constants_of(expr), evaluations)
 
 
+def polished(found: Fitted, samples: Samples, tries: int = 20) -> Fitted:
+    """The best of fits that start near the constants of this one.
+
+    In formulas with kinks least squares stops wherever a kink would have to cross a sample.
+    """
+    constants = np.array(constants_of(found.expression))
+    fit, rng, best = Fit(found.expression, samples), np.random.default_rng(0), found
+    for _ in range(tries if len(constants) else 0):
+        near = constants * rng.lognormal(0.0, 0.2, (16, len(constants)))
+        tried = fit.fitted(near[int(np.argmin(fit.errors(near)))].tolist(), 60)
+        if tried is not None and tried.error < best.error and tried.size <= best.size:
+            best = tried
+    return best
+
+
 def error_of(expr: Expr, samples: Samples) -> float:
     """How far a formula is from the samples with its constants as they are, up to scale and offset."""
     found = Fit(expr, samples).fitted(constants_of(expr), 1)

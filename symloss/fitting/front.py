@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from symloss.expr import Call, Constant, Expr, fold
-from symloss.fitting.constants import Fitted, refitted, rounded
+from symloss.fitting.constants import Fitted, polished, refitted, rounded
 from symloss.fitting.samples import Samples
 
 WORSE = 2.0
@@ -75,7 +75,7 @@ def trimmed(front: Front, samples: Samples) -> Front:
                     done.add(short)
                     front.add(refitted(short, samples, 40))
     kept = Front(front.largest)
-    for member in front.members():
+    for member in [polished(member, samples) for member in front.members()]:
         kept.add(member)
         kept.add(rounded(member, samples))
     return kept
