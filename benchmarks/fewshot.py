@@ -1,7 +1,8 @@
 """Few-shot learning: speed of meta steps, and what each part of NPBML adds.
 
     python -m benchmarks.fewshot --minutes 30      # some hours; writes docs/fewshot-results.md
-    python -m benchmarks.fewshot --speed           # a minute; prints
+    python -m benchmarks.fewshot --shots 1 --methods MAML NPBML    # a part of it: other tables stay
+    python -m benchmarks.fewshot --speed           # a minute, with nothing else running; writes its part
 
 Every run is a folder under --out; one that is there is not trained again. All methods of the table share
 backbone, pretrained blocks, head, data and budget. Each gets its inner learning rate from the same grid: all
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+import shlex
 import time
 from pathlib import Path
 from typing import Any
@@ -150,21 +152,15 @@ def chosen(name: str, shots: int, options: argparse.Namespace) -> float:
     return best()
 
 
-def finished(name: str, shots: int, options: argparse.Namespace, longer: bool = False) -> tuple[Path, float]:
-    """The folder of a row, and its inner learning rate. longer: trained for `--longer` meta steps at that."""
+def finished(name: str, shots: int, options: argparse.Namespace) -> tuple[Path, float]:
+    """The folder of a row, and its inner learning rate."""
     rate = chosen(name, shots, options)
-    if longer:
-        options = argparse.Namespace(**{**vars(options), "meta_steps": options.longer})
     return trained(name, rate, shots, options, options.meta_steps), rate
 
 
-def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list[str]:
-    """Rows: accuracy of each method with its 95 % interval, and the difference to MAML task by task.
-
-    longer: the first and the last method alone, for `--longer` meta steps.
-    """
-    names = (next(iter(METHODS)), list(METHODS)[-1]) if longer else tuple(METHODS)
-    runs, rates = zip(*(finished(name, shots, options, longer) for name in names), strict=True)
+def table(shots: int, options: argparse.Namespace) -> list[str]:
+    """Rows: accuracy of each method with its 95 % interval, and the difference to the first, task by task."""
+    runs, rates = zip(*(finished(name, shots, options) for name in options.methods), strict=True)
     judged = evaluate(list(runs), options.tasks)
     heads = (
         "method",
@@ -175,29 +171,40 @@ def table(shots: int, options: argparse.Namespace, longer: bool = False) -> list
         "errors left",
     )
     rows = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    for name, rate, row in zip(names, rates, judged, strict=True):
+    for name, rate, row in zip(options.methods, rates, judged, strict=True):
         gain = "" if row.difference is None else str(Mean(-row.difference.value, row.difference.half))
         accuracy, left = Mean(1 - row.error.value, row.error.half), row.error.value / judged[0].error.value
         rows.append(f"| {name} | {rate:g} | {row.meta_steps} | {accuracy} | {gain} | {left:.0%} |")
     return rows
 
 
-def written(options: argparse.Namespace) -> str:
-    """The command."""
+def written(options: argparse.Namespace, shots: int) -> str:
+    """The command that writes a table, and where it ran."""
     named = {own: getattr(options, own.replace("-", "_")) for own in ("minutes", "meta-steps", "filters")}
-    named |= {own: getattr(options, own) for own in ("pretraining", "trial", "tasks", "device", "longer")}
-    words = [f"--{own} {value}" for own, value in named.items() if value is not None]
-    return f"Written by `python -m benchmarks.fewshot {' '.join(words)}`."
+    named |= {own: getattr(options, own) for own in ("pretraining", "trial", "tasks", "device")}
+    words = [f"--{own} {value}" for own, value in named.items()]
+    if options.methods != list(METHODS):
+        words.append(shlex.join(["--methods", *options.methods]))
+    return f"Written by `python -m benchmarks.fewshot --shots {shots} {' '.join(words)}` on {machine()}."
 
 
-def described(shots: int, steps: int, options: argparse.Namespace) -> str:
+def write(title: str, lines: list[str]) -> None:
+    """Put a section into the page, in place of one of that title."""
+    text = REPORT.read_text() if REPORT.exists() else "# Few-shot learning: measured\n"
+    head, *rest = text.split("\n## ")
+    sections = {own.partition("\n")[0]: own.strip() for own in rest}
+    sections[title] = "\n\n".join([title, *lines])
+    REPORT.write_text("\n\n## ".join([head.strip(), *sections.values()]) + "\n")
+
+
+def described(shots: int, options: argparse.Namespace) -> str:
     """What all rows of a table have in common."""
     rates = ", ".join(f"{own:g}" for own in RATES)
     return (
-        f"`glyphs?warp={WARPS[shots]}`, conv4, {options.filters} filters, {options.minutes:g} minutes or "
-        f"{steps} meta steps a method, {options.pretraining} steps of pretraining, {options.tasks} test "
-        f"tasks. Inner rates are chosen of {rates} and below by validation tasks after {options.trial} meta "
-        "steps. *Errors left* is the share of the first row's."
+        f"`glyphs?warp={WARPS[shots]}`, conv4, {options.filters} filters, {options.pretraining} steps of "
+        f"pretraining, then {options.minutes:g} minutes or {options.meta_steps} meta steps a method; "
+        f"{options.tasks} test tasks. Inner rates are chosen of {rates} and below by validation tasks after "
+        f"{options.trial} meta steps. *Errors left* is the share of the first row's."
     )
 
 
@@ -215,28 +222,17 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=600)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5], choices=WARPS)
-    parser.add_argument(
-        "--longer", type=int, metavar="STEPS", help="the first and the last method of 1-shot for so many, too"
-    )
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS, metavar="ROW")
     options = parser.parse_args()
     if options.trial < options.every:
         parser.error("--trial must be at least --every: rates are compared at checkpoints")
-    lines = ["# Few-shot learning: measured", "", machine(), ""]
-    lines += ["## Meta steps per second", "", *speed(options), ""]
     if options.speed:
+        ran = f"Written by `python -m benchmarks.fewshot --speed --filters {options.filters}` on {machine()}."
+        write("Meta steps per second", ["\n".join(speed(options)), ran])
         return
-    tables = [(shots, False) for shots in options.shots] + [(1, True)] * (options.longer is not None)
-    for shots, longer in tables:
-        steps = options.longer if longer else options.meta_steps
-        lines += [
-            f"## Glyphs, 5-way {shots}-shot{', trained for longer' * longer}",
-            "",
-            described(shots, steps, options),
-            "",
-            *table(shots, options, longer),
-            "",
-        ]
-        REPORT.write_text("\n".join([*lines, written(options), ""]))
+    for shots in options.shots:
+        lines = [described(shots, options), "\n".join(table(shots, options)), written(options, shots)]
+        write(f"Glyphs, 5-way {shots}-shot, {options.meta_steps} meta steps", lines)
 
 
 if __name__ == "__main__":
