@@ -156,7 +156,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "network": {"frozen": 3, "warp": True, "film": True, "head": "cone"},
         "loss": {"inductive": True, "transductive": True, "regulariser": True},
         "inner": {"momentum": 0.9, "decay": 5e-4},
-        "pretraining": {"steps": 3000},
+        "pretraining": {"steps": 3000, "rate": 1e-2},
     },
 }
 """What each named method changes in the defaults above. Names are the literature's."""
