@@ -10,9 +10,9 @@ kind: multiclass
 reduction: mean
 expression: 2.4135823824667555 * (1.908934654213845 * (target * (1.0 - prediction + (1.0 - prediction))) - 0.695381999264959 * log(prediction + 0.11167184216022105))
 found by: symloss search --task digits --device cpu --set training.steps=1000 --set
-    training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
-    --seeds catalogue
+    training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
+    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
+    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
 candidate: 18
 task: digits
 metric: error

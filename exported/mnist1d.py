@@ -9,9 +9,9 @@ kind: multiclass
 reduction: mean
 expression: 6.57574316748527 * (target * (1.0 - prediction + tanh(1.0 - prediction)) + 2.7548178538684773 * (prediction * prediction))
 found by: symloss search --task mnist1d --device cpu --set training.steps=1000 --set
-    training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
-    --seeds catalogue
+    training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
+    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
+    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
 candidate: 151
 task: mnist1d
 metric: error

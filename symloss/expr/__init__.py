@@ -14,7 +14,7 @@ from symloss.expr.expression import (
     walk,
     with_constants,
 )
-from symloss.expr.fold import fold, weighted, without_offset
+from symloss.expr.fold import fold, merged_weights, weighted, without_offset
 from symloss.expr.guards import bound, guarded, unguarded
 from symloss.expr.operators import INPUTS, OPERATORS, SEARCHED, Input, Operator, operator_named
 from symloss.expr.text import format_formula, parse_expression, print_expression, short_number
@@ -39,6 +39,7 @@ __all__ = [
     "format_formula",
     "guarded",
     "map_leaves",
+    "merged_weights",
     "operator_named",
     "parse_expression",
     "print_expression",

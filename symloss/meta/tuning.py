@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symloss.expr import Expr, fold, parse_expression, print_expression, weighted
+from symloss.expr import Expr, fold, merged_weights, parse_expression, print_expression, weighted
 from symloss.losses.population import Population
 from symloss.losses.tunable import Tunable
 from symloss.meta.lockstep import BatchOrder
@@ -31,7 +31,7 @@ def with_weights(expr: Expr, weights: str) -> Expr:
     """`expr` with the constants that tuning moves; see `Tuning.weights`."""
     if weights == "none":
         return fold(expr)
-    return fold(weighted(expr)) if weights == "merged" else weighted(expr)
+    return merged_weights(expr) if weights == "merged" else weighted(expr)
 
 
 def tune(

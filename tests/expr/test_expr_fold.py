@@ -4,6 +4,7 @@ import math
 
 import pytest
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from strategies import expressions, law, moderate
 
 from symloss.expr import (
@@ -12,13 +13,16 @@ from symloss.expr import (
     constants_of,
     evaluate,
     fold,
+    merged_weights,
     parse_expression,
     walk,
     weighted,
+    with_constants,
     without_offset,
 )
 from symloss.expr.primitives import FLOATS
 from symloss.expr.slope import value_and_slope
+from symloss.losses.population import structure_of
 
 # Operators that do not magnify rounding, so that "equal up to rounding" is a number.
 TAME = ("add", "sub", "mul", "neg", "abs", "square", "aq", "min", "max", "tanh", "sin", "sigmoid")
@@ -106,3 +110,38 @@ def test_weights_of_one_change_nothing_and_each_edge_has_one(expr, p, y):
         return
     assume(expected == expected)
     assert value(heavy, p, y) == expected
+
+
+MERGED = [
+    ("-(y * log(p))", "-1.0 * (y * log(1.0 * p))"),
+    ("square(p - y)", "1.0 * square(1.0 * p - 1.0 * y)"),
+    ("0.5 * abs(p) * y", "0.5 * (abs(p) * y)"),
+    ("log(p * -y)", "log(-1.0 * (p * y))"),
+    ("tanh(2)", repr(math.tanh(2.0))),
+    ("p", "p"),
+]
+
+
+@pytest.mark.parametrize(("text", "heavy"), MERGED)
+def test_weights_that_act_as_one_are_one(text, heavy):
+    assert merged_weights(parse_expression(text)) == parse_expression(heavy)
+
+
+@law
+@given(expressions(operators=FOLDING) | expressions(operators=TAME), moderate, moderate)
+def test_merged_weights_of_one_change_nothing(expr, p, y):
+    scale = max(abs(value(part, p, y)) for part in walk(expr))
+    assume(math.isfinite(scale) and scale < 1e6)
+    heavy = merged_weights(expr)
+    assert value(heavy, p, y) == pytest.approx(value(expr, p, y), rel=1e-9, abs=1e-9 * (1 + scale) ** 2)
+    assert len(constants_of(heavy)) <= len(constants_of(weighted(expr)))
+
+
+@settings(law, max_examples=200)
+@given(expressions(operators=FOLDING) | expressions(operators=TAME), st.randoms())
+def test_merged_weights_are_those_that_other_weights_on_edges_come_down_to(expr, random):
+    # Parts without inputs may change their sign with their weights, which is written as another operator.
+    assume(all(part.inputs for part in walk(expr) if isinstance(part, Call)))
+    heavy = weighted(expr)
+    others = with_constants(heavy, [c * random.uniform(1.01, 1.5) for c in constants_of(heavy)])
+    assert structure_of(fold(others)) == structure_of(merged_weights(expr))

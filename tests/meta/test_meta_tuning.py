@@ -129,6 +129,20 @@ def test_weights_are_placed_as_named():
     edges = with_weights(expr, "edges")
     assert constants_of(edges) == (1.0,) * (expr.size - 1)
     assert fold(edges) == expr
+    merged = with_weights(expr, "merged")
+    assert constants_of(merged) == (1.0, 1.0)  # of the logarithm, and of the product
+    assert fold(merged) == expr
+
+
+@pytest.mark.parametrize("weights", ["merged", "edges"])
+def test_formulas_without_constants_of_their_own_are_tuned(weights):
+    """A formula can change by more than its scale, although nothing but weights of one is there to tune."""
+    expr = parse_expression("-(y * log(p)) + square(p)")
+    settings = Tuning(steps=30, learning_rate=0.02, batch_size=32, weights=weights)
+    (tuned,) = tune([with_weights(expr, weights)], small_task("linear"), settings, 0, PLAN)
+    factors = constants_of(with_weights(fold(tuned), "merged"))
+    first, _, second = factors
+    assert abs(first) != pytest.approx(second, rel=1e-3)
 
 
 def test_a_population_whose_constants_reach_no_gradient_is_left_as_it_is():
