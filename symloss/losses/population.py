@@ -51,11 +51,14 @@ SMALL = 4096
 """Elements of a model's outputs up to which NumPy is faster: above, torch's exponentials are."""
 
 
+def _needs_graph(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
+    return predictions.requires_grad or any(own.requires_grad for own in constants)
+
+
 def _in_numpy(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
     """Whether tapes are replayed in NumPy. The number of models never decides: they may be regrouped."""
     small = predictions.shape[-2:].numel() <= SMALL and predictions.dtype in (torch.float32, torch.float64)
-    needs = predictions.requires_grad or any(own.requires_grad for own in constants)
-    return small and predictions.device.type == "cpu" and not needs
+    return small and predictions.device.type == "cpu" and not _needs_graph(predictions, constants)
 
 
 class Population:
@@ -159,7 +162,7 @@ class Population:
 
     def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
         """See `Tunable`; constants are those of `flat_constants`."""
-        predictions = predictions_of(outputs, self.kind)
+        predictions = predictions_of(outputs, self.kind, plain=True)
         slopes, mixed = self.slopes_and_mixed(predictions, targets, self.by_group(constants))
         share = averaged(outputs, self.kind)
 
@@ -215,6 +218,6 @@ class Population:
 
     def output_gradient(self, outputs: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
         """Gradient of each model's batch-mean loss with respect to its outputs (K or 1, batch, outputs)."""
-        predictions = predictions_of(outputs, self.kind)
+        predictions = predictions_of(outputs, self.kind, plain=not _needs_graph(outputs, constants))
         slopes = self.slopes(predictions, targets, constants)
         return pull_back(predictions, slopes, self.kind) / averaged(outputs, self.kind)

@@ -103,7 +103,9 @@ def one_step_gradient(step: MetaStep) -> Tensor:
     stepped = {name: torch.sub(value, gradients[name], alpha=rate) for name, value in start.items()}
 
     valid = network.run(stepped, step.valid_inputs(), step.drawn(1))
-    directions = valid.backward(usual_gradient(valid.outputs, step.valid_labels(), step.task.kind))
+    directions = valid.backward(
+        usual_gradient(valid.outputs, step.valid_labels(), step.task.kind, plain=True)
+    )
     return transpose(forward.push(directions), -rate)
 
 

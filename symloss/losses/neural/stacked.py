@@ -27,7 +27,7 @@ class StackedNetworks:
 
     def valued(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Tensor, Transpose]:
         """The losses (K,), which the pass yields as well, before what `linearised` returns."""
-        predictions = predictions_of(outputs, self.kind)
+        predictions = predictions_of(outputs, self.kind, plain=True)
         with torch.enable_grad():
             weights = constants.detach().requires_grad_()
             values, slopes = self._values_and_slopes(weights, predictions, targets)
@@ -88,13 +88,14 @@ def stacked(count: int, kind: Kind, settings: NetworkSettings | None) -> Tunable
     return StackedNetworks(count, kind, settings) if settings else LearnedRates(count, kind)
 
 
-def usual_gradient(outputs: Tensor, labels: Tensor, kind: Kind) -> Tensor:
+def usual_gradient(outputs: Tensor, labels: Tensor, kind: Kind, plain: bool = False) -> Tensor:
     """Gradient of each network's usual loss, cross-entropy or mean squared error, by its outputs.
 
     outputs: (K, batch, outputs), the shape of what is returned. labels: class ids, or targets as they enter.
+    plain: see `predictions_of`.
     """
     batch, width = outputs.shape[-2:]
-    error = predictions_of(outputs, kind) - targets_of(labels, kind, width, outputs.dtype)
+    error = predictions_of(outputs, kind, plain) - targets_of(labels, kind, width, outputs.dtype)
     if kind is Kind.MULTICLASS:
         return error / batch
     return error * ((1.0 if kind is Kind.BINARY else 2.0) / (batch * width))

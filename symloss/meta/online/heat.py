@@ -88,7 +88,8 @@ class OnlineHeat(Heat):
         network = fleet.network
         with network.without_a_trace() if isinstance(network, Separate) else nullcontext():
             stepped = network.run(fleet.parameters, inputs, step_seed(self._batch_seed, step, 1))
-        directions = fleet.effect(stepped.backward(usual_gradient(stepped.outputs, labels, task.kind)))
+        usual = usual_gradient(stepped.outputs, labels, task.kind, plain=True)
+        directions = fleet.effect(stepped.backward(usual))
         slope = transpose(forward.push(directions), -1.0)
         # A network that diverges must not spoil Adam's averages with NaN: its loss stands still instead.
         self.weights.grad = torch.nan_to_num(slope, 0.0, 0.0, 0.0)
