@@ -66,8 +66,8 @@ def test_slopes_are_those_of_autograd(expr):
     constants = tensors_of(expr)
     ours = slope_tape(expr)(prediction, target, constants)
     assert ours.shape == prediction.shape
-    # Autograd turns 0 * inf into NaN in places where forward mode does not; compare where both are numbers, and
-    # not where the loss is none: torch's sign of NaN is 0.
+    # Autograd turns 0 * inf into NaN in places where forward mode does not; compare where both are numbers,
+    # and not where the loss is none: torch's sign of NaN is 0.
     expected = autograd_slope(expr, prediction, target, constants)
     number = torch.isfinite(value_tape(expr)(prediction, target, constants))
     assert same(torch.where(number, ours, 0.0), torch.where(number, expected, 0.0), 1e-6)
