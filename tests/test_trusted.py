@@ -29,7 +29,7 @@ NEVER = {
 }
 
 ALLOWED = {
-    ("symloss/workers.py", "pickle.loads"): "a forked child's own result, through its own pipe",
+    ("symloss/workers/processes.py", "pickle.loads"): "a forked child's own result, through its own pipe",
     ("symloss/export/runner.py", "exec"): "runs exported code: that is the verification, in its own process",
     ("symloss/export/runner.py", "compile"): "the same",
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-import symloss.workers as workers
+import symloss.workers.parallel as workers
 from symloss.errors import TaskError, WorkerError
 from symloss.workers import in_parallel, one_thread
 
@@ -118,7 +118,7 @@ def test_settings_of_the_calling_thread_come_back():
 ORPHAN = """
 import os, sys, time
 import torch
-import symloss.workers as workers
+import symloss.workers.parallel as workers
 
 workers.WORKERS = 2
 

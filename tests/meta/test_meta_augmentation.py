@@ -8,7 +8,7 @@ import pytest
 import torch
 from test_meta_training import FORMULAS, doubled, small_task
 
-import symloss.workers as workers
+import symloss.workers.parallel as workers
 from symloss.expr import parse_expression
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.batches import training_inputs

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-import symloss.workers as workers
+import symloss.workers.parallel as workers
 from symloss.config import resolve
 from symloss.errors import RunError, StoppedError, TaskError
 from symloss.meta.pieces import each_result
@@ -52,7 +52,7 @@ def test_a_bad_item_is_lost_and_its_neighbours_are_not(how, break_, monkeypatch)
     if not workers.FORKS:
         pytest.skip("processes are not forked here")
     monkeypatch.setattr(workers, "WORKERS", 2)
-    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    monkeypatch.setattr("symloss.workers.processes.PATIENCE", 0.05)
 
     def work(piece, tick):
         for item in piece:

@@ -132,8 +132,8 @@ def test_tuning_in_threads_is_tuning_in_processes(inner_steps, monkeypatch):
     losses = [with_weights(p.structure, "edges") for p in proposed]
     settings = Tuning(steps=5, batch_size=32, learning_rate=0.02, inner_steps=inner_steps)
     alone = tune(losses, task, settings, 0, Plan(None, 8))
-    monkeypatch.setattr("symloss.workers.WORKERS", 4)
-    monkeypatch.setattr("symloss.workers.FORKS", False)
+    monkeypatch.setattr("symloss.workers.parallel.WORKERS", 4)
+    monkeypatch.setattr("symloss.workers.parallel.FORKS", False)
     together = tune(losses, task, settings, 0, Plan(None, 2))
     for a, b in zip(alone, together, strict=True):
         assert constants_of(a) == pytest.approx(constants_of(b), rel=1e-3, abs=1e-4)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_meta_filters import evaluator, proposals
 from test_meta_training import small_task
 
-import symloss.workers as workers
+import symloss.workers.parallel as workers
 from symloss.expr import parse_expression
 from symloss.meta.plan import Plan
 from symloss.meta.racing import Bars, bars, race, rungs_of
