@@ -6,11 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from test_meta_training import small_task
 
-from benchmarks import plain_loop
+from benchmarks import plain_loop, tuning
 from benchmarks.measure import flops_of_a_step, with_peak_memory
 from benchmarks.meta_training import agreement
 from benchmarks.pipeline import kept_by_bars, kept_by_halving
@@ -59,6 +60,15 @@ def test_the_reshuffling_loop_draws_whole_batches_from_the_data():
     assert all(tuple(x.flatten().tolist()) in rows for batch, _ in drawn for x in batch)
 
 
+def test_what_tuning_adds_is_counted_as_by_hand():
+    plain, tuned = np.array([0.5, 0.4, 0.2]), np.array([0.25, 0.5, np.inf])
+    found = {"untuned": tuning.Outcome(plain, 1.0), "merged": tuning.Outcome(tuned, 2.0)}
+    assert tuning.table(found)[2:] == [
+        "| untuned |  |  |  | 0.3667 | 1.0 |",
+        "| merged | 33% | 67% | 16.7% | 0.2833 | 2.0 |",
+    ]
+
+
 def test_arithmetic_is_counted_as_by_hand():
     """Forward, gradients of the weights, and of the inputs of all layers but the first."""
     task = small_task("mlp")
@@ -96,12 +106,13 @@ def test_rules_of_stopping_are_replayed_from_scores_on_the_way():
     assert kept_by_halving([first, second], 1) == {1: 0, 2: 2, 3: 0, 4: 2, 5: 2}
 
 
-@pytest.mark.parametrize("part", ["speed", "growth"])
+@pytest.mark.parametrize("part", ["speed", "growth", "tuning"])
 def test_the_benchmark_runs_on_a_small_scale_and_writes_nothing(part):
     before = {path: path.stat().st_mtime_ns for path in (TOP / "docs").iterdir()}
-    command = [sys.executable, "-m", "benchmarks.meta_training", "--quick", "--only", part]
+    words = ["tuning", "--quick"] if part == "tuning" else ["meta_training", "--quick", "--only", part]
+    command = [sys.executable, "-m", f"benchmarks.{words[0]}", *words[1:]]
     found = subprocess.run(command, capture_output=True, text=True, cwd=TOP, timeout=300, check=False)
     assert found.returncode == 0, found.stderr
-    expected = {"speed": "| plain loop |", "growth": "| classes |"}
+    expected = {"speed": "| plain loop |", "growth": "| classes |", "tuning": "| merged |"}
     assert expected[part] in found.stdout
     assert {path: path.stat().st_mtime_ns for path in (TOP / "docs").iterdir()} == before
