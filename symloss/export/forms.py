@@ -6,8 +6,9 @@ import itertools
 from dataclasses import dataclass
 
 from symloss.errors import ExportError
-from symloss.export.careful import Quantity, careful_value, logistic
+from symloss.export.careful import careful_value, logistic
 from symloss.export.graph import Graph, Node, inputs_needed
+from symloss.export.quantities import Quantity
 from symloss.export.sparse import (
     OUTPUTS,
     classes_of,

@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from symloss.export.careful import Quantity, careful_value, known, logistic, probability
+from symloss.export.careful import careful_value, logistic, probability
 from symloss.export.graph import Graph, Node, inputs_needed, needed
+from symloss.export.quantities import Quantity, known
 from symloss.expr import Expr
 
 OUTPUTS = frozenset(["input", "p", "log_p", "log_rest", "sum_log_p", "margin"])
