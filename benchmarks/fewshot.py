@@ -52,7 +52,7 @@ DATASET = "glyphs?warp=extreme"
 """So hard that MAML gives fewer than 90 % of the answers right, with five examples too."""
 
 RATES = (0.01, 0.03, 0.1)
-"""Inner learning rates that are tried for each row, and lower ones while the lowest is best."""
+"""Inner learning rates that are tried for each row, and further ones while the lowest or highest is best."""
 
 
 def settings_of(name: str, rate: float, options: argparse.Namespace) -> Any:
@@ -142,14 +142,12 @@ def chosen(name: str, shots: int, options: argparse.Namespace) -> float:
         return min(found, default=math.inf)  # where the minutes were not enough
 
     tried = {rate: cost(rate) for rate in RATES}
-
-    def best() -> float:
-        return min(tried, key=lambda rate: (tried[rate], -rate))  # of equal ones the highest
-
-    while best() == min(tried):
-        lower = float(f"{min(tried) / 3:.1g}")
-        tried[lower] = cost(lower)
-    return best()
+    while True:
+        best = min(tried, key=lambda rate: (tried[rate], -rate))  # of equal ones the highest
+        if min(tried) < best < max(tried) or math.isinf(tried[best]):
+            return best
+        beyond = float(f"{best / 3 if best == min(tried) else best * 3:.1g}")
+        tried[beyond] = cost(beyond)
 
 
 def finished(name: str, shots: int, options: argparse.Namespace) -> tuple[Path, float]:
@@ -203,7 +201,7 @@ def described(options: argparse.Namespace) -> str:
     return (
         f"`{DATASET}`, conv4, {options.filters} filters, {options.pretraining} steps of "
         f"pretraining, then {options.minutes:g} minutes or {options.meta_steps} meta steps a method; "
-        f"{options.tasks} test tasks. Inner rates are chosen of {rates} and below by validation tasks after "
+        f"{options.tasks} test tasks. Inner rates are chosen of {rates} and beyond by validation tasks after "
         f"{options.trial} meta steps. *Errors left* is the share of the first row's."
     )
 

@@ -24,7 +24,7 @@ def test_the_document_has_the_scripts_and_the_warps():
         assert f"- {split}: {', '.join(s.name for s in SCRIPTS if s.split == split)}\n" in TEXT
     assert all(f"warp={name}" in TEXT for name in WARPS)
     extreme, strong, mild = WARPS["extreme"], WARPS["strong"], WARPS["mild"]
-    assert (extreme.rotation, extreme.shear, extreme.shift, extreme.scale) == (75, 0.8, 0.3, 0.6)
+    assert (extreme.rotation, extreme.shear, extreme.shift, extreme.scale) == (90, 1.0, 0.3, 0.8)
     assert (strong.rotation, strong.shear, strong.shift, strong.scale) == (40, 0.5, 0.2, 0.4)
     assert (mild.rotation, mild.shear, mild.shift, mild.scale) == (15, 0.2, 0.1, 0.15)
 

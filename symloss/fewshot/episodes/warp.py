@@ -49,7 +49,7 @@ WARPS: dict[str, Warp | None] = {
     "none": None,
     "mild": Warp(rotation=15, shear=0.2, shift=0.1, scale=0.15),
     "strong": Warp(rotation=40, shear=0.5, shift=0.2, scale=0.4),
-    "extreme": Warp(rotation=75, shear=0.8, shift=0.3, scale=0.6),
+    "extreme": Warp(rotation=90, shear=1.0, shift=0.3, scale=0.8),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -40,7 +41,7 @@ class StepDerivative:
 
     @torch.no_grad()
     def times(self, directions: Named, start: Named, parameters: Named) -> tuple[Named, float]:
-        """P v for directions v, without a factor that all have in common, and that factor.
+        """P v for directions v, without a factor that all have in common, and that factor. v is overwritten.
 
         start: parameters before the step. Their `.grad` must be what was given.
         """
@@ -65,7 +66,11 @@ class StepDerivative:
         if isinstance(self._optimizer, AdamW) or settings.get("decoupled_weight_decay", False):
             decay = 0.0  # it does not enter the averages
         return _by_adam(
-            direction, parameter.grad, start if decay else None, self._optimizer.state[parameter], settings
+            direction.contiguous(),
+            parameter.grad,
+            start if decay else None,
+            self._optimizer.state[parameter],
+            settings,
         )
 
 
@@ -76,32 +81,39 @@ PIECE = 2**15
 def _by_adam(
     direction: Tensor, gradient: Tensor, start: Tensor | None, state: dict[str, Any], settings: dict[str, Any]
 ) -> Tensor:
-    """P v / rate, where the step is rate * m / (sqrt(v) + eps), m and v corrected for their beginning.
+    """P v / rate, where the step is rate * m / (r + eps), r the root of v, and m and v are corrected for
+    their beginning. v = `direction`, which is overwritten.
 
-    Where v is 0 no gradient has ever been; the derivative there is 1 / eps, which says nothing about a step
+    Where r is 0 no gradient has ever been; the derivative there is 1 / eps, which says nothing about a step
     of finite size, and is left out. start: parameters before the step, if weight decay counts as gradient.
+
+    With a = 1 - beta1, b = 1 - beta2 and g the gradient, P / rate = (a - b m g / (r (r + eps))) / (r + eps):
+    written as a fraction over r (r + eps) it is 0 where r is, and nothing has to be masked.
     """
     beta1, beta2 = map(float, settings["betas"])
     step, eps = float(state["step"]), float(settings["eps"])
     first, second = 1.0 - beta1**step, 1.0 - beta2**step
     sign = -1.0 if settings["maximize"] else 1.0
-    tiny = torch.finfo(direction.dtype).tiny  # below every root but 0
-    found = torch.empty_like(direction, memory_format=torch.contiguous_format)
-    whole: tuple[Tensor, ...] = (found, direction, gradient, state["exp_avg"], state["exp_avg_sq"])
-    size: int = PIECE if found.device.type == "cpu" else max(found.numel(), 1)
+    # Roots are those of v as it is kept, so its correction enters where it costs nothing, as do a and m's.
+    scale = first / (1.0 - beta1)
+    per_root = scale / math.sqrt(second)
+    of_product = -sign * (1.0 - beta2) * scale / ((1.0 - beta1) * math.sqrt(second))
+    offset = direction.new_tensor(eps * scale)
+    least = torch.finfo(direction.dtype).tiny ** (2 / 3)  # below every root but 0
+    whole: tuple[Tensor, ...] = (direction, gradient, state["exp_avg"], state["exp_avg_sq"])
+    size: int = PIECE if direction.device.type == "cpu" else max(direction.numel(), 1)
     decayed = () if start is None else torch.split(start.reshape(-1), size)
-    for i, (out, along, slope, average, square) in enumerate(
+    for i, (along, slope, average, square) in enumerate(
         zip(*(torch.split(own.reshape(-1), size) for own in whole), strict=True)
     ):
-        root = torch.div(square, second).sqrt_()
-        spread = root + eps
-        ever = root.sign()  # a mask would take as long as all the rest
-        root.clamp_min_(tiny)
+        root = square.sqrt()
+        safe = root.clamp_min(least)
+        spread = torch.add(offset, safe, alpha=per_root)
         given = slope if start is None else slope.add(decayed[i], alpha=sign * settings["weight_decay"])
-        by_spread = torch.mul(average, given, out=out).div_(spread).div_(root)
-        total = by_spread.mul_(-sign * (1.0 - beta2) / second).add_(1.0 - beta1)
-        total.div_(spread).mul_(along).mul_(ever)
-    return found.mul_(1.0 / first)
+        product = torch.mul(average, given)
+        along.mul_(torch.addcdiv(root, product, spread, value=of_product, out=product))
+        along.div_(spread).div_(safe)
+    return direction
 
 
 def _share(settings: dict[str, Any]) -> float:
