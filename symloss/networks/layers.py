@@ -89,9 +89,10 @@ class Linear:
 
 
 class Convolution:
-    """A two-dimensional convolution, one network after another.
+    """A two-dimensional convolution.
 
-    Stacked convolutions are grouped ones, which on a CPU are slower than one after another.
+    Networks that share their inputs, as in a first layer, share one convolution with all their channels.
+    Others come one after another: as one they were grouped, which on a CPU is slower than that.
     Shapes: h (M, batch, channels, height, width), W (M, out, channels / groups, kernel, kernel), b (M, out).
     """
 
@@ -101,15 +102,16 @@ class Convolution:
         self.names: tuple[str, ...] = ("weight", "bias") if module.bias is not None else ("weight",)
         self._geometry: tuple[Any, ...] = (module.stride, module.padding, module.dilation, module.groups)
 
+    def _share(self, inputs: Tensor, count: int) -> bool:
+        return count > 1 and inputs.shape[0] == 1 and self._geometry[-1] == 1
+
     def _apply(self, own: Own, inputs: Tensor) -> Tensor:
         count = models(inputs, *own)
+        if self._share(inputs, count):
+            weights = [value.flatten(0, 1) for value in own]
+            return _apart(functional.conv2d(inputs[0], *_with_bias(weights), *self._geometry), count)
         rows = [
-            functional.conv2d(
-                row(inputs, k),
-                row(own[0], k),
-                row(own[1], k) if len(own) == 2 else None,
-                *self._geometry,
-            )
+            functional.conv2d(row(inputs, k), *_with_bias([row(value, k) for value in own]), *self._geometry)
             for k in range(count)
         ]
         return joined(rows)
@@ -118,31 +120,51 @@ class Convolution:
         return self._apply(own, inputs), inputs
 
     def backward(self, own: Own, saved: Any, gradient: Tensor, need_input: bool) -> tuple[Tensor | None, Own]:
-        stride, padding, dilation, groups = self._geometry
-        has_bias = len(own) == 2
+        count = models(gradient)
+        if self._share(saved, count) and not need_input:
+            together = gradient.transpose(0, 1).flatten(1, 2)
+            wide = own[0].expand(count, *own[0].shape[1:]).flatten(0, 1)
+            _, *slopes = self._backward(together, saved[0], wide, len(own) == 2, False)
+            return None, tuple(value.view(count, -1, *value.shape[1:]) for value in slopes[: len(own)])
         found = [
-            torch.ops.aten.convolution_backward(
-                gradient[k],
-                row(saved, k),
-                row(own[0], k),
-                [gradient.shape[2]] if has_bias else None,
-                stride,
-                padding,
-                dilation,
-                False,
-                [0, 0],
-                groups,
-                [need_input, True, has_bias],
-            )
-            for k in range(models(gradient))
+            self._backward(gradient[k], row(saved, k), row(own[0], k), len(own) == 2, need_input)
+            for k in range(count)
         ]
-        inputs, weights, biases = zip(*found, strict=True)
-        slopes: Own = (joined(weights), joined(biases)) if has_bias else (joined(weights),)
-        return joined(inputs) if need_input else None, slopes
+        inputs, *slopes_of = zip(*found, strict=True)
+        return joined(inputs) if need_input else None, tuple(map(joined, slopes_of[: len(own)]))
+
+    def _backward(
+        self, gradient: Tensor, inputs: Tensor, weight: Tensor, has_bias: bool, need_input: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of the inputs, if needed, of the weights, and of the bias, if there is one."""
+        stride, padding, dilation, groups = self._geometry
+        found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
+            gradient,
+            inputs,
+            weight,
+            [weight.shape[0]] if has_bias else None,
+            stride,
+            padding,
+            dilation,
+            False,
+            [0, 0],
+            groups,
+            [need_input, True, has_bias],
+        )
+        return found
 
     def push(self, own: Own, saved: Any, own_direction: Own, direction: Tensor | None) -> Tensor:
         moved = self._apply(own_direction, saved)
         return moved if direction is None else moved.add_(self._apply(own[:1], direction))
+
+
+def _with_bias(own: list[Tensor]) -> tuple[Tensor, Tensor | None]:
+    return own[0], own[1] if len(own) == 2 else None
+
+
+def _apart(outputs: Tensor, count: int) -> Tensor:
+    """Outputs (batch, count * channels, ...) of one convolution as (count, batch, channels, ...), no copy."""
+    return outputs.view(len(outputs), count, -1, *outputs.shape[2:]).transpose(0, 1)
 
 
 def joined(rows: tuple[Tensor, ...] | list[Tensor]) -> Tensor:

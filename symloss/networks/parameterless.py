@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symloss import elementwise
 from symloss.networks.layers import Own, for_all, models
 
 
@@ -44,7 +45,7 @@ class Activation(Parameterless):
         self,
         function: Callable[[Tensor], Tensor],
         in_place: Callable[[Tensor], Tensor],
-        times_slope: Callable[[Tensor, Tensor], Tensor],
+        times_slope: Callable[[Tensor, Tensor, Tensor], Tensor],
     ) -> None:
         self._function, self._in_place, self._times_slope = function, in_place, times_slope
 
@@ -53,15 +54,26 @@ class Activation(Parameterless):
         return out, out
 
     def transpose(self, saved: Any, gradient: Tensor) -> Tensor:
-        return self._times_slope(gradient, for_all(saved, models(gradient)))
+        values = for_all(saved, models(gradient))
+        # Laid out in memory as the values are, which a first convolution of many networks reads as one.
+        return self._times_slope(gradient, values, torch.empty_like(values))
 
     def apply(self, saved: Any, direction: Tensor) -> Tensor:
         return self.transpose(saved, direction)  # the Jacobian is diagonal
 
 
-RELU = Activation(torch.relu, torch.relu_, lambda d, out: torch.ops.aten.threshold_backward(d, out, 0))
-TANH = Activation(torch.tanh, torch.tanh_, torch.ops.aten.tanh_backward)
-SIGMOID = Activation(torch.sigmoid, torch.sigmoid_, torch.ops.aten.sigmoid_backward)
+_aten = torch.ops.aten
+RELU = Activation(
+    torch.relu, torch.relu_, lambda d, y, out: _aten.threshold_backward.grad_input(d, y, 0, grad_input=out)
+)
+TANH = Activation(
+    elementwise.tanh,
+    elementwise.tanh_,
+    lambda d, y, out: _aten.tanh_backward.grad_input(d, y, grad_input=out),
+)
+SIGMOID = Activation(
+    torch.sigmoid, torch.sigmoid_, lambda d, y, out: _aten.sigmoid_backward.grad_input(d, y, grad_input=out)
+)
 
 
 class Flatten(Parameterless):
@@ -93,7 +105,8 @@ class AveragePool(Parameterless):
         rows = images[..., ::size, :] + images[..., 1::size, :]
         for offset in range(2, size):
             rows += images[..., offset::size, :]
-        out = rows[..., ::size] + rows[..., 1::size]
+        # Network by network in memory, as the next layer reads it.
+        out = torch.add(rows[..., ::size], rows[..., 1::size], out=images.new_empty(rows[..., ::size].shape))
         for offset in range(2, size):
             out += rows[..., offset::size]
         return out.mul_(1.0 / size**2)
