@@ -44,6 +44,7 @@ METHODS: dict[str, list[dict[str, Any]]] = {
     "+ loss": [OFF, {"loss": LOSS}],
     "+ FiLM": [OFF, {"network": {"film": True}}],
     "NPBML": [],
+    "NPBML, plain prototypes": [{"loss": {"encoder": "prototypes"}}],
 }
 """What each row changes in the settings of NPBML."""
 
@@ -107,7 +108,7 @@ def encoder(options: argparse.Namespace) -> State:
 
 def trained(name: str, rate: float, shots: int, options: argparse.Namespace, steps: int) -> Path:
     """The folder of a run, trained for as many meta steps, or as long as `--minutes` allows."""
-    short = name.strip("+ ").lower()
+    short = name.strip("+ ").lower().replace(", ", "-").replace(" ", "-")
     out: Path = options.out / f"{shots}-shot-{options.meta_steps}" / f"{short}-{rate:g}"
     if not is_fewshot(out):
         data = data_of(shots)

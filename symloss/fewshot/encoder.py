@@ -1,7 +1,8 @@
 """Encoders that are trained before: the backbone on all training classes, and a relation network.
 
 They say of a query which class of the support set it is like. A prototype is the mean of a class's features;
-scores are the softmax of the negative squared distances to the prototypes.
+scores are the softmax of the negative squared distances to the prototypes. Refined prototypes are means over
+the queries too, as far as they are like the class: soft k-means (Ren et al., ICLR 2018, arXiv 1803.00676).
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from symloss.networks.randomness import seeded, step_seed
 from symloss.workers import one_thread
 
 Adapted = Callable[[Parameters, Parameters], Tensor]
+
+ROUNDS = 10
+"""Of soft k-means."""
+
+SHARPNESS = 10.0
+"""By which cosines are multiplied before their softmax."""
 
 
 def stacked(source: EpisodeSource, first: int, count: int, device: torch.device) -> Parameters:
@@ -80,6 +87,29 @@ class Encoder:
     def scores(self, parameters: Parameters, task: Parameters, ways: int, begin: int = 0) -> Tensor:
         """Probabilities of the classes by prototypes (queries, ways)."""
         return self.distances(parameters, task, ways, begin).softmax(1)
+
+    def refined_scores(self, parameters: Parameters, task: Parameters, ways: int, begin: int = 0) -> Tensor:
+        """Probabilities of the classes by refined prototypes (queries, ways)."""
+        return by_refined_prototypes(*self.pair(parameters, task, begin), ways)
+
+
+def by_refined_prototypes(support: Tensor, query: Tensor, ways: int) -> Tensor:
+    """Probabilities (queries, ways) by prototypes which take queries in, as far as they are like them.
+
+    Features (n, width) are looked at from the mean of all, and likeness is the cosine, so that no scale and
+    no width of clusters has to be known. The support set is ordered by class.
+    """
+    middle = torch.cat([support, query]).mean(0)
+    support, query = (
+        functional.normalize(support - middle, dim=1),
+        functional.normalize(query - middle, dim=1),
+    )
+    sums = support.reshape(ways, -1, support.shape[1]).sum(1)
+    prototypes = functional.normalize(sums, dim=1)
+    for _ in range(ROUNDS):
+        shares = (SHARPNESS * query @ prototypes.mT).softmax(1)
+        prototypes = functional.normalize(sums + shares.mT @ query, dim=1)
+    return (SHARPNESS * query @ prototypes.mT).softmax(1)
 
 
 class RelationNetwork:

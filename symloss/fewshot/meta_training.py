@@ -69,7 +69,9 @@ class TaskLearner:
             return self.relation.scores(self.relation_parameters, task, self.ways)
         seen = encoded if self.encoded_alike else task
         begin = self.learner.settings.network.frozen if self.encoded_alike else 0
-        return self.encoder.scores(self.encoder_parameters, seen, self.ways, begin)
+        refined = self.settings.loss.encoder == "refined"
+        scores = self.encoder.refined_scores if refined else self.encoder.scores
+        return scores(self.encoder_parameters, seen, self.ways, begin)
 
     def errors(self, meta: Parameters, source: EpisodeSource, count: int) -> list[float]:
         """The error of each of the first `count` episodes of a source, after learning it."""

@@ -61,7 +61,8 @@ class Loss(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     modulation:   what FiLM in the loss networks looks at: the average over the "task", or each "row".
     hidden:       width of the two hidden layers.
     encoder:      "prototypes": the nearer a query is to the mean of a class, as the pretrained encoder sees
-                  them, the higher its score. "relation": a relation network, trained before.
+                  them, the higher its score. "refined": those means take in the queries that are like them.
+                  "relation": a relation network, trained before.
     """
 
     residual: bool = True
@@ -72,7 +73,7 @@ class Loss(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rows: Literal["classes", "whole"] = "classes"
     modulation: Literal["task", "row"] = "task"
     hidden: Count = 40
-    encoder: Literal["prototypes", "relation"] = "prototypes"
+    encoder: Literal["prototypes", "refined", "relation"] = "prototypes"
 
 
 class Inner(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -154,7 +155,7 @@ METHODS: dict[str, dict[str, Any]] = {
     },
     "npbml": {
         "network": {"frozen": 3, "warp": True, "film": True, "head": "cone"},
-        "loss": {"inductive": True, "transductive": True, "regulariser": True},
+        "loss": {"inductive": True, "transductive": True, "regulariser": True, "encoder": "refined"},
         "inner": {"momentum": 0.9, "decay": 5e-4},
         "pretraining": {"steps": 3000, "rate": 1e-2},
     },

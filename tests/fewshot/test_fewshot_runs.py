@@ -10,7 +10,7 @@ from scalars import logged
 
 from symloss.errors import ConfigError, RunError, TaskError
 from symloss.fewshot import evaluate, load, resume, train
-from symloss.fewshot.encoder import Encoder, stacked
+from symloss.fewshot.encoder import Encoder, by_refined_prototypes, stacked
 from symloss.fewshot.meta_training import TaskLearner
 from symloss.fewshot.settings import method_settings
 
@@ -110,9 +110,10 @@ def test_prototypes_are_means_of_classes():
     torch.testing.assert_close(found, (-torch.cdist(query, expected).square()).softmax(1))
 
 
+@pytest.mark.parametrize("encoder", ["prototypes", "refined"])
 @pytest.mark.parametrize("trained", [True, False])
-def test_scores_are_the_encoders_whether_its_first_blocks_are_shared_or_not(trained):
-    settings, task = small("npbml"), blobs(shots=2)
+def test_scores_are_the_encoders_whether_its_first_blocks_are_shared_or_not(trained, encoder):
+    settings, task = small("npbml", encoder=encoder), blobs(shots=2)
     assert settings.network.frozen
     parameters = Encoder(settings, task.train.shape).initial()
     if trained:
@@ -124,7 +125,38 @@ def test_scores_are_the_encoders_whether_its_first_blocks_are_shared_or_not(trai
     for i in range(2):
         whole = {n: v[i] for n, v in episodes.items()}
         assert found["query_x"][i].shape != whole["query_x"].shape
-        torch.testing.assert_close(found["scores"][i], learner.encoder.scores(parameters, whole, WAYS))
+        plain, refined = (
+            scores(parameters, whole, WAYS)
+            for scores in (learner.encoder.scores, learner.encoder.refined_scores)
+        )
+        assert not torch.allclose(plain, refined, atol=1e-3)
+        torch.testing.assert_close(found["scores"][i], refined if encoder == "refined" else plain)
+
+
+def clusters(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries of two classes far apart, and an example of each; the second one's lies aside."""
+    generator = torch.Generator().manual_seed(seed)
+    middles = torch.tensor([[4.0, 0.0, 1.0], [-4.0, 0.0, 1.0]])
+    labels = torch.arange(2).repeat_interleave(20)
+    queries = middles[labels] + 0.7 * torch.randn(40, 3, generator=generator)
+    return torch.tensor([[4.0, 0.0, 1.0], [2.0, 5.0, 1.0]]), queries, labels
+
+
+def test_refined_prototypes_learn_from_the_queries():
+    support, query, labels = clusters()
+    plain = torch.cdist(query, support).argmin(1)
+    assert (plain != labels).float().mean() > 0.1
+    assert torch.equal(by_refined_prototypes(support, query, 2).argmax(1), labels)
+
+
+def test_refined_scores_know_no_scale_no_place_and_no_order_of_classes():
+    support, query, _ = clusters(1)
+    found = by_refined_prototypes(support, query, 2)
+    torch.testing.assert_close(found.sum(1), torch.ones(40))
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)))[0]
+    moved = [(own @ turn) * 50.0 + 7.0 for own in (support, query)]
+    torch.testing.assert_close(by_refined_prototypes(*moved, 2), found, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(by_refined_prototypes(support.flip(0), query, 2).flip(1), found)
 
 
 def test_a_state_that_holds_code_is_not_read(tmp_path):
