@@ -204,7 +204,7 @@ class Pretraining:
 
     def cost(self, parameters: Parameters) -> float:
         """Share of queries whose nearest prototype is of another class, on validation episodes."""
-        return _wrong(self.encoder.scores, parameters, self.task, self.settings.outer.valid, self.device)
+        return _cost(self.encoder.scores, parameters, self.task, self.settings.outer.valid, self.device)
 
 
 class RelationTraining:
@@ -233,21 +233,33 @@ class RelationTraining:
         }
 
     def cost(self, parameters: Parameters) -> float:
-        return _wrong(self.network.scores, parameters, self.task, self.settings.outer.valid, self.device)
+        return _cost(self.network.scores, parameters, self.task, self.settings.outer.valid, self.device)
 
 
-@torch.no_grad()
-def _wrong(
+def _cost(
     scores: Callable[[Parameters, Parameters, int], Tensor],
     parameters: Parameters,
     task: FewShotTask,
     count: int,
     device: torch.device,
 ) -> float:
-    """Share of queries of validation episodes whose best score is another class's."""
+    """Mean share of wrong best scores on validation episodes."""
+    return shares_wrong(scores, parameters, task.valid, task.ways, count, device).mean().item()
+
+
+@torch.no_grad()
+def shares_wrong(
+    scores: Callable[[Parameters, Parameters, int], Tensor],
+    parameters: Parameters,
+    source: EpisodeSource,
+    ways: int,
+    count: int,
+    device: torch.device,
+) -> Tensor:
+    """Of each of the first episodes the share of queries whose best score is another class's (count,)."""
     body = {n: v for n, v in parameters.items() if not n.startswith("classifier.")}
     wrong = []
     for i in range(count):
-        one = {n: v[0] for n, v in stacked(task.valid, i, 1, device).items()}
-        wrong.append((scores(body, one, task.ways).argmax(1) != one["query_y"]).float().mean())
-    return torch.stack(wrong).mean().item()
+        one = {n: v[0] for n, v in stacked(source, i, 1, device).items()}
+        wrong.append((scores(body, one, ways).argmax(1) != one["query_y"]).float().mean())
+    return torch.stack(wrong)
