@@ -12,7 +12,7 @@ expression: 1.6272678381361032 * min(pow(prediction - target, 1.077669953934417)
 found by: symloss search --task diabetes --outliers 0.2 --device cpu --set training.steps=1000 --set
     training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
     finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' ...
+    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
 candidate: 226
 task: diabetes, outliers 0.2
 metric: mse

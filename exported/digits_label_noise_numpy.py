@@ -12,7 +12,7 @@ expression: 2.5330868486400133 * (2.9611386532290154 * ((1.0 - target) * aq(pred
 found by: symloss search --task digits --label-noise 0.4 --device cpu --set training.steps=1000
     --set training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
     finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]'...
+    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
 candidate: 175
 task: digits, label noise 0.4
 metric: error

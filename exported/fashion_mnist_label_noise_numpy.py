@@ -12,7 +12,8 @@ expression: 6.430471078990273 * (target * (1.0 - prediction) + (0.92868059873580
 found by: symloss search --task fashion-mnist --model mlp --label-noise 0.4 --train-size 5000
     --device cpu --set training.steps=500 --set training.network=chain --set
     training.models_at_once=2 --set tuning.weights=none --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --set 'final...
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
 candidate: 113
 task: fashion-mnist, label noise 0.4, train size 5000
 metric: error

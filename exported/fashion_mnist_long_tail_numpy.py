@@ -12,7 +12,8 @@ expression: 4.58923451248901 * (3.0095870106928304 * ((1.0 - target) * predictio
 found by: symloss search --task fashion-mnist --model mlp --metric f1 --imbalance 100.0 --train-size
     3000 --device cpu --set training.steps=500 --set training.network=chain --set
     training.models_at_once=16 --set tuning.weights=none --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0...
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
 candidate: 101
 task: fashion-mnist, imbalance 100, train size 3000
 metric: f1

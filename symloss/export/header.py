@@ -16,7 +16,7 @@ from symloss.records import Candidate, Kind, SymbolicLoss
 
 _LABELS = {"version": "symloss", "found_by": "found by"}
 
-MAX_FACT = 300
+MAX_FACT = 1000
 """Longest fact that is written, in characters."""
 
 
