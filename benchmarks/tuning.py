@@ -97,7 +97,7 @@ def table(found: dict[str, Outcome]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--candidates", type=int, default=600, help="formulas before the filters")
+    parser.add_argument("--candidates", type=int, default=300, help="formulas before the filters")
     options = parser.parse_args()
     lines = [INTRODUCTION, f"Machine: {machine()}."]
     for name, config in list(CASES.items())[: 1 if options.quick else None]:
