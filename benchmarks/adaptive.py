@@ -27,7 +27,7 @@ from symloss.tasks.models import model_maker
 
 PAGE = Path(__file__).parent.parent / "docs" / "adaptive-speed.md"
 SETTINGS = {
-    "lenet5": ("LeNet-5", (1, 28, 28), 128, 30),
+    "lenet5": ("LeNet-5", (1, 28, 28), 128, 10),
     "mlp": ("multi-layer perceptron, 784-1000-1000-10", (1, 28, 28), 128, 6),
     "resnet18": ("ResNet-18", (3, 32, 32), 8, 2),
 }

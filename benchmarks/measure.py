@@ -14,10 +14,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from symloss import workers
 from symloss.meta.lockstep import seeded_model
 from symloss.tasks.task import Task
-from symloss.workers import WORKERS, in_parallel
+from symloss.workers import WORKERS, in_parallel, parallel
 
 GEMM_SIZE = 1024
 
@@ -94,7 +93,7 @@ def with_peak_memory(work: Callable[[], float]) -> tuple[float, float | None]:
 
 def _probe(work: Callable[[], float], sender: Any) -> None:
     torch.set_num_threads(1)  # the pool of threads did not survive the fork
-    workers.WORKERS = 1  # all pieces here and not in processes of their own
+    parallel.WORKERS = 1  # all pieces here and not in processes of their own
     _release_free_memory()
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
