@@ -16,9 +16,10 @@ from scipy.optimize import least_squares
 
 from symloss.expr import Expr, call, constants_of, fold, with_constants
 from symloss.expr.fold import scaled, split_factor
-from symloss.fitting.samples import Samples
+from symloss.fitting.samples import Samples, program_on
+from symloss.losses.calls import Array
 from symloss.losses.population import structure_of
-from symloss.losses.tape import Array, mixed_tape, sensitivity_tape, slope_tape, value_tape
+from symloss.losses.tape import mixed_tape, sensitivity_tape, slope_tape, value_tape
 
 ROUNDING = 1e-18
 """A formula whose seen part is a smaller share of it than this, both squared, has none."""
@@ -50,9 +51,11 @@ class Fit:
     def __init__(self, expr: Expr, samples: Samples) -> None:
         self.expr, self._samples = expr, samples
         structure = structure_of(expr)
-        self._tape = sensitivity_tape(structure) if samples.of == "value" else mixed_tape(structure)
+        of_values = samples.of == "value"
+        tape = sensitivity_tape(structure) if of_values else mixed_tape(structure)
         self._wanted = samples.wanted / samples.size
-        self._outputs = value_tape(structure) if samples.of == "value" else slope_tape(structure)
+        self._outputs = value_tape(structure) if of_values else slope_tape(structure)
+        self._program = program_on(samples, tape)
         self._known: tuple[bytes, float, Array, Array] | None = None
 
     def at(self, constants: Array) -> tuple[float, Array, Array]:
@@ -63,15 +66,13 @@ class Fit:
         return self._known[1:]
 
     def _computed(self, constants: Array) -> tuple[float, Array, Array]:
-        domain = self._samples.domain
+        domain, program = self._samples.domain, self._program
+        program.run(domain.prediction, domain.target, constants)
         with np.errstate(all="ignore"):
-            numbers = [np.float64(value) for value in constants]
-            found = self._tape.replay_arrays(domain.prediction, domain.target, numbers)
-            shape = domain.prediction.shape
-            seen = self._samples.seen(np.stack([np.broadcast_to(row, shape) for row in found]))
+            seen = self._samples.seen(np.concatenate([program.first, program.others]))
             value, slopes = seen[0], seen[1:]
             square = float(value @ value)
-            plain = float(np.sum(np.broadcast_to(found[0], shape) ** 2 * domain.weight))
+            plain = float(np.sum(program.first[0] ** 2 * domain.weight))
         worthless = 1e3 * self._wanted, np.zeros((len(value), len(constants)))
         usable = np.isfinite(seen).all() and 1e-24 < square < LARGE**2 and np.abs(seen).max() < LARGE
         if not usable or square < ROUNDING * plain:  # what is left is rounding
@@ -83,13 +84,12 @@ class Fit:
     def errors(self, many: Array) -> Array:
         """The error for each of many choices of the constants (choices, constants), all at once."""
         domain = self._samples.domain
+        program = program_on(self._samples, self._outputs, len(many))
+        program.run(domain.prediction, domain.target, many.T.ravel())
         with np.errstate(all="ignore"):
-            numbers = [column[:, None] for column in many.T]
-            (found,) = self._outputs.replay_arrays(domain.prediction, domain.target, numbers)
-            found = np.broadcast_to(found, (len(many), len(domain.prediction)))
-            seen = self._samples.seen(found)
+            seen = self._samples.seen(program.first)
             squares = np.sum(seen**2, axis=1)
-            plain = np.sum(found**2 * domain.weight, axis=1)
+            plain = np.sum(program.first**2 * domain.weight, axis=1)
             explained = np.where(squares < ROUNDING * plain, 0.0, (seen @ self._wanted) ** 2 / squares)
         return np.asarray(np.sqrt(np.clip(1.0 - np.nan_to_num(explained, nan=0.0), 0.0, 1.0)))
 

@@ -15,9 +15,10 @@ from scipy.optimize import least_squares
 from symloss.errors import ExpressionError
 from symloss.expr import Expr, call, constants_of, with_constants
 from symloss.fitting.front import EXACT, WORSE
-from symloss.fitting.samples import Samples
+from symloss.fitting.samples import Samples, program_on
+from symloss.losses.calls import Array
 from symloss.losses.population import structure_of
-from symloss.losses.tape import Array, mixed_tape, sensitivity_tape
+from symloss.losses.tape import mixed_tape, sensitivity_tape
 
 DEGREE = 2
 """Of the polynomials."""
@@ -101,7 +102,8 @@ class _Joint:
     def __init__(self, expr: Expr, moments: Sequence[Moment], degree: int) -> None:
         structure = structure_of(expr)
         of_values = moments[0].samples.of == "value"
-        self._tape = sensitivity_tape(structure) if of_values else mixed_tape(structure)
+        tape = sensitivity_tape(structure) if of_values else mixed_tape(structure)
+        self._programs = [program_on(moment.samples, tape) for moment in moments]
         self._moments = moments
         self._powers = [moment.progress ** np.arange(degree + 1) for moment in moments]
         self._shape = (len(constants_of(expr)), degree + 1)
@@ -119,11 +121,9 @@ class _Joint:
     def _seen(self, index: int, flat: Array) -> tuple[Array, Array]:
         """What is left at a moment, as a fraction of what was to be fitted, and its derivatives."""
         samples = self._moments[index].samples
-        domain = samples.domain
-        constants = flat.reshape(self._shape) @ self._powers[index]
+        domain, program = samples.domain, self._programs[index]
+        program.run(domain.prediction, domain.target, flat.reshape(self._shape) @ self._powers[index])
         with np.errstate(all="ignore"):
-            found = self._tape.replay_arrays(domain.prediction, domain.target, [*constants])
-            shape = domain.prediction.shape
-            seen = samples.seen(np.stack([np.broadcast_to(row, shape) for row in found]))
+            seen = samples.seen(np.concatenate([program.first, program.others]))
         seen = np.nan_to_num(seen, nan=1e6, posinf=1e6, neginf=-1e6).clip(-1e6, 1e6) / samples.size
         return seen[0] - samples.wanted / samples.size, seen[1:]

@@ -31,7 +31,7 @@ from symloss.fitting.pysr_equations import Equation, parse_hall_of_fame
 from symloss.fitting.pysr_there import require_pysr
 from symloss.fitting.samples import Samples
 from symloss.grammar import Grammar
-from symloss.losses.tape import Array
+from symloss.losses.calls import Array
 
 GRACE = 600.0
 """Seconds beyond its time limit that the process may take: the first start of Julia compiles for minutes."""

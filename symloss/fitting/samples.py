@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 from symloss.errors import ExpressionError
-from symloss.losses.tape import Array
+from symloss.losses.calls import Array
+from symloss.losses.program import Program
+from symloss.losses.tape import Tape
 from symloss.records import Kind
 
 PerElement = Callable[[Tensor, Tensor], Tensor]
@@ -162,3 +164,9 @@ def sampled(loss: PerElement, domain: Domain, of: Of = "value", name: str = "the
     if samples.size <= 1e-9 * (1 + np.abs(values).max()):
         raise ExpressionError(f"{name} would train nothing: there is no gradient in it, so nothing to fit")
     return samples
+
+
+def program_on(samples: Samples, tape: Tape, count: int = 1) -> Program:
+    """The tape laid out for the samples' predictions and `count` choices of its constants."""
+    prediction = samples.domain.prediction
+    return Program([tape], [count], prediction.shape, prediction.dtype, shared=True)

@@ -16,7 +16,9 @@ import torch
 from torch import Tensor
 
 from symloss.expr import Constant, Expr, constants_of, map_leaves, with_constants
+from symloss.losses.calls import Array
 from symloss.losses.entry import averaged, predictions_of, pull_back
+from symloss.losses.program import Program
 from symloss.losses.tape import Tape, mixed_tape, slope_tape, value_tape
 from symloss.losses.tunable import Transpose
 from symloss.records import Kind
@@ -35,11 +37,6 @@ class Group:
     rows: tuple[int, ...]
     where: slice | Tensor
 
-    @cached_property
-    def index(self) -> Any:
-        """`where` for arrays."""
-        return self.where if isinstance(self.where, slice) else self.where.numpy()
-
     def pick(self, tensor: Tensor) -> Tensor:
         """The rows of this group of a tensor (models, ...); one row stands for all models."""
         if tensor.shape[0] == 1:
@@ -51,11 +48,11 @@ SMALL = 4096
 """Elements of a model's outputs up to which NumPy is faster: above, torch's exponentials are."""
 
 
-def _needs_graph(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
-    return predictions.requires_grad or any(own.requires_grad for own in constants)
+def _needs_graph(predictions: Tensor, constants: Tensor) -> bool:
+    return predictions.requires_grad or constants.requires_grad
 
 
-def _in_numpy(predictions: Tensor, constants: Sequence[Tensor]) -> bool:
+def _in_numpy(predictions: Tensor, constants: Tensor) -> bool:
     """Whether tapes are replayed in NumPy. The number of models never decides: they may be regrouped."""
     small = predictions.shape[-2:].numel() <= SMALL and predictions.dtype in (torch.float32, torch.float64)
     return small and predictions.device.type == "cpu" and not _needs_graph(predictions, constants)
@@ -77,9 +74,13 @@ class Population:
             members.setdefault(structure_of(expr), []).append(row)
         self.groups = [self._group(structure, rows) for structure, rows in members.items()]
         order = [row for group in self.groups for row in group.rows]
-        self._back: Tensor | None = None  # from the groups' order to the population's, if they differ
+        # From the population's order to the groups' and back, if they differ.
+        self._order: Array | None = None
+        self._back: Tensor | None = None
         if order != sorted(order):
+            self._order = np.array(order)
             self._back = torch.argsort(torch.tensor(order)).to(self._device)
+        self._programs: dict[int, tuple[Any, Program]] = {}
 
     def _group(self, structure: Expr, rows: list[int]) -> Group:
         contiguous = rows == list(range(rows[0], rows[-1] + 1))
@@ -108,7 +109,7 @@ class Population:
     def __len__(self) -> int:
         return len(self.expressions)
 
-    def flat_constants(self, dtype: torch.dtype = torch.float32) -> Tensor:
+    def constants(self, dtype: torch.dtype = torch.float32) -> Tensor:
         """All constants in one tensor, group by group; in a group the first constants of its models first."""
         columns = [
             column
@@ -118,41 +119,40 @@ class Population:
         values = [value for column in columns for value in column]
         return torch.tensor(values, dtype=dtype, device=self._device)
 
-    def by_group(self, flat: Tensor) -> list[Tensor]:
-        """Views of `flat_constants`, one per group: (constants, models of the group, 1, 1)."""
+    def by_group(self, constants: Tensor) -> list[Tensor]:
+        """Views of `constants`, one per group: (constants, models of the group, 1, 1)."""
         sizes = [len(constants_of(group.structure)) * len(group.rows) for group in self.groups]
         return [
             piece.view(-1, len(group.rows), 1, 1)
-            for piece, group in zip(torch.split(flat, sizes), self.groups, strict=True)
+            for piece, group in zip(torch.split(constants, sizes), self.groups, strict=True)
         ]
 
-    def constants(self, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-        """The constants of each group: (constants, models of the group, 1, 1)."""
-        return self.by_group(self.flat_constants(dtype))
-
-    def with_constants(self, constants: Sequence[Tensor]) -> list[Expr]:
-        """The expressions with their constants replaced by those of `constants`, one tensor per group."""
+    def with_constants(self, constants: Tensor) -> list[Expr]:
+        """The expressions with their constants replaced."""
         renewed = list(self.expressions)
-        for group, values in zip(self.groups, constants, strict=True):
+        for group, values in zip(self.groups, self.by_group(constants), strict=True):
             columns = values.detach().double().flatten(1).t().tolist()
             for row, column in zip(group.rows, columns, strict=True):
                 renewed[row] = with_constants(self.expressions[row], column)
         return renewed
 
-    def slopes(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
-        """Derivative of each loss at predictions (K or 1, batch, outputs); targets (batch, outputs)."""
+    def slopes(self, predictions: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
+        """Derivative of each loss at predictions (K or 1, batch, outputs); targets (batch, outputs).
+
+        constants: of all losses, as `constants` has them. The next call may overwrite what this one returns.
+        """
         return self._apply(self._slope_tapes, predictions, targets, constants)[0]
 
-    def values(self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
-        """Each elementwise loss at predictions (K or 1, batch, outputs): (K, batch, outputs)."""
+    def values(self, predictions: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
+        """Each elementwise loss at predictions: (K, batch, outputs). See `slopes`."""
         return self._apply(self._value_tapes, predictions, targets, constants)[0]
 
     def slopes_and_mixed(
-        self, predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
+        self, predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
         """`slopes`, and the derivative of each model's slope with respect to each of its constants.
 
-        The second has a row for each of `flat_constants`: (constants, batch, outputs).
+        The second has a row for each of `constants`: (constants, batch, outputs).
         """
         return self._apply(self._mixed_tapes, predictions, targets, constants)
 
@@ -163,7 +163,7 @@ class Population:
     def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
         """See `Tunable`; constants are those of `flat_constants`."""
         predictions = predictions_of(outputs, self.kind, plain=True)
-        slopes, mixed = self.slopes_and_mixed(predictions, targets, self.by_group(constants))
+        slopes, mixed = self.slopes_and_mixed(predictions, targets, constants)
         share = averaged(outputs, self.kind)
 
         def transpose(direction: Tensor, factor: float) -> Tensor:
@@ -174,49 +174,53 @@ class Population:
 
     def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
         """See `Tunable`."""
-        return self.output_gradient(outputs, targets, self.by_group(constants))
+        return self.output_gradient(outputs, targets, constants)
 
     def _apply(
-        self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
+        self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
         """First outputs of the tapes in the order of the models, and all others in that of the constants."""
         if _in_numpy(predictions, constants):
-            return self._apply_arrays(tapes, predictions, targets, constants)
+            first, rows = self._apply_arrays(tapes, predictions, targets, constants)
+        else:
+            first, rows = self._apply_tensors(tapes, predictions, targets, constants)
+        return first if self._back is None else first[self._back], rows
+
+    def _apply_tensors(
+        self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
+    ) -> tuple[Tensor, Tensor]:
         first, others = [], []
-        for tape, group, own in zip(tapes, self.groups, constants, strict=True):
+        for tape, group, own in zip(tapes, self.groups, self.by_group(constants), strict=True):
             found = tape.replay(group.pick(predictions), targets, own.unbind())
             first.append(found[0])
             others += found[1:]
         joined = first[0] if len(first) == 1 else torch.cat(first)
-        rows = torch.cat(others) if others else predictions.new_zeros(0, *predictions.shape[1:])
-        return joined if self._back is None else joined[self._back], rows
+        return joined, torch.cat(others) if others else predictions.new_zeros(0, *predictions.shape[1:])
 
     def _apply_arrays(
-        self, tapes: Sequence[Tape], predictions: Tensor, targets: Tensor, constants: Sequence[Tensor]
+        self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same in NumPy: results are written where they belong."""
-        shape = predictions.shape[1:]
-        inputs, wanted = predictions.numpy(), targets.numpy()
-        first = np.empty((len(self), *shape), inputs.dtype)
-        count = sum(
-            len(group.rows) * (len(tape.outputs) - 1) for tape, group in zip(tapes, self.groups, strict=True)
-        )
-        others = np.empty((count, *shape), inputs.dtype)
-        place = 0
-        with np.errstate(all="ignore"):
-            for tape, group, own in zip(tapes, self.groups, constants, strict=True):
-                numbers = list(own.numpy())
-                if len(group.rows) == 1:  # numbers without dimensions are combined faster
-                    numbers = [number.reshape(()) for number in numbers]
-                picked = inputs if len(inputs) == 1 else inputs[group.index]
-                value, *rest = tape.replay_arrays(picked, wanted, numbers)
-                first[group.index] = value
-                for row in rest:
-                    others[place : place + len(group.rows)] = row
-                    place += len(group.rows)
-        return torch.from_numpy(first), torch.from_numpy(others)
+        """The same in NumPy. The results stay in the program, whose next run overwrites them."""
+        shared = len(predictions) == 1
+        inputs = predictions.numpy()
+        program = self._program(tapes, inputs.shape[1:], inputs.dtype, shared)
+        if self._order is not None and not shared:
+            inputs = inputs[self._order]
+        program.run(inputs, targets.numpy(), constants.numpy())
+        return torch.from_numpy(program.first), torch.from_numpy(program.others)
 
-    def output_gradient(self, outputs: Tensor, targets: Tensor, constants: Sequence[Tensor]) -> Tensor:
+    def _program(
+        self, tapes: list[Tape], shape: tuple[int, ...], dtype: np.dtype[Any], shared: bool
+    ) -> Program:
+        """The tapes laid out for predictions of this form. Any other form is forgotten."""
+        form = (shape, dtype, shared)
+        known = self._programs.get(id(tapes))
+        if known is None or known[0] != form:
+            counts = [len(group.rows) for group in self.groups]
+            known = self._programs[id(tapes)] = form, Program(tapes, counts, *form)
+        return known[1]
+
+    def output_gradient(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
         """Gradient of each model's batch-mean loss with respect to its outputs (K or 1, batch, outputs)."""
         predictions = predictions_of(outputs, self.kind, plain=not _needs_graph(outputs, constants))
         slopes = self.slopes(predictions, targets, constants)

@@ -12,16 +12,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from symloss.expr import Expr, constants_of, evaluate
 from symloss.expr.primitives import WORDS
 from symloss.expr.slope import slope_and_mixed, value_and_sensitivities, value_and_slope
-from symloss.losses.vocabulary import NUMPY_FUNCTIONS, TORCH_FUNCTIONS
-
-Array = np.ndarray[Any, Any]
+from symloss.losses.vocabulary import TORCH_FUNCTIONS
 
 Bound = tuple[Callable[..., Any], int, int]
 """An instruction with the function that carries it out."""
@@ -144,25 +141,16 @@ class Tape:
         Returns tensors of the shape of `prediction`.
         """
         literals = _tensors(self.literals, prediction.dtype, prediction.device)
-        found = _run(self._for_torch, [prediction, target, *constants, *literals], self.outputs)
+        found = _run(self._functions, [prediction, target, *constants, *literals], self.outputs)
         return [
             (value if isinstance(value, Tensor) else prediction.new_tensor(value)).expand_as(prediction)
             for value in found
         ]
 
-    def replay_arrays(self, prediction: Array, target: Array, constants: Sequence[Array]) -> list[Array]:
-        """The same in NumPy, without derivatives. Returns arrays that broadcast to `prediction`'s shape."""
-        literals = _arrays(self.literals, prediction.dtype)
-        return _run(self._for_numpy, [prediction, target, *constants, *literals], self.outputs)
-
-    # Words are looked up once, and not at every replay.
     @cached_property
-    def _for_torch(self) -> list[Bound]:
+    def _functions(self) -> list[Bound]:
+        """Words are looked up once, and not at every replay."""
         return [(TORCH_FUNCTIONS[word], *places) for word, *places in self.instructions]  # type: ignore[misc]
-
-    @cached_property
-    def _for_numpy(self) -> list[Bound]:
-        return [(NUMPY_FUNCTIONS[word], *places) for word, *places in self.instructions]  # type: ignore[misc]
 
 
 def _run(program: list[Bound], registers: list[Any], outputs: tuple[int, ...]) -> list[Any]:
@@ -179,11 +167,6 @@ def _tensors(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
     """Numbers as tensors without dimensions: torch takes twice as long to wrap a Python number each time."""
     with torch.inference_mode(False):  # they are kept, and may be part of a training later
         return tuple(torch.tensor(value, dtype=dtype, device=device) for value in values)
-
-
-@lru_cache(maxsize=4096)
-def _arrays(values: tuple[float, ...], dtype: np.dtype[Any]) -> tuple[Array, ...]:
-    return tuple(np.array(value, dtype=dtype) for value in values)
 
 
 def value_tape(expr: Expr, classes: int | None = None) -> Tape:

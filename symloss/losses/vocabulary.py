@@ -1,8 +1,4 @@
-"""The words of expressions in PyTorch, and on a CPU in NumPy.
-
-A tape may be replayed in either. PyTorch's is differentiable and runs anywhere. NumPy's calls take a third of
-the time on the few hundred numbers of one small network's outputs, where calling is nearly all of the work.
-"""
+"""The words of expressions in PyTorch, which differentiates them and runs them anywhere. See also `calls`."""
 
 from __future__ import annotations
 
@@ -10,7 +6,6 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -66,28 +61,3 @@ TORCH_FUNCTIONS: Functions = {
     "clamp_min": torch.clamp_min,
     "clamp_max": torch.clamp_max,
 }
-
-
-def _through_torch(function: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
-    """A function that NumPy lacks, of an array."""
-    return lambda a: function(torch.from_numpy(np.asarray(a))).numpy()
-
-
-NUMPY_FUNCTIONS: Functions = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "truediv": np.divide,
-    "neg": np.negative,
-    **{name: getattr(np, name) for name in "abs sign log exp sqrt tanh sin cos log1p".split()},
-    "atan": np.arctan,
-    "maximum": np.maximum,
-    "minimum": np.minimum,
-    "clamp_min": np.maximum,
-    "clamp_max": np.minimum,
-    "guard": lambda a: np.maximum(np.abs(a), a.dtype.type(GUARD)),
-    "guard_slope": lambda a: np.sign(a) * (np.abs(a) > GUARD),
-    "sigmoid": _through_torch(torch.sigmoid),
-    "erf": _through_torch(torch.erf),
-}
-"""The same words for arrays. Where they are not finite nothing warns; the caller sees to that."""

@@ -77,9 +77,9 @@ def _tune_together(
     tick: Callable[[], None],
 ) -> list[Expr]:
     population = Population(expressions, task.kind, task.train.x.device)
-    tuner = Tuner(population, population.flat_constants(task.train.x.dtype), task, tuning, seed, plan)
+    tuner = Tuner(population, population.constants(task.train.x.dtype), task, tuning, seed, plan)
     tuner.advance(tuning.steps, tick)
-    return population.with_constants(population.by_group(tuner.constants))
+    return population.with_constants(tuner.constants)
 
 
 class Tuner:

@@ -121,16 +121,15 @@ def test_mixed_derivatives_are_those_of_autograd_through_the_slope(exprs):
     prediction, target = grid()
     losses = [weighted(expr) for expr in [*exprs, exprs[0]]]
     population = Population(losses, Kind.REGRESSION)
-    flat = population.flat_constants(torch.float64).requires_grad_()
-    constants = population.by_group(flat)
+    constants = population.constants(torch.float64).requires_grad_()
     slopes = population.slopes(prediction[None], target, constants)
     direction = torch.linspace(-1, 2, slopes.numel(), dtype=torch.float64).view(slopes.shape)
     total = (slopes * direction).sum()
-    expected = torch.zeros_like(flat)
+    expected = torch.zeros_like(constants)
     if total.requires_grad:
-        expected = torch.autograd.grad(total, flat, allow_unused=True, materialize_grads=True)[0]
+        expected = torch.autograd.grad(total, constants, allow_unused=True, materialize_grads=True)[0]
     with torch.no_grad():
-        again, mixed = population.slopes_and_mixed(prediction[None], target, constants)
+        again, mixed = population.slopes_and_mixed(prediction[None], target, constants.detach())
         found = population.contracted(mixed, direction)
     torch.testing.assert_close(again, slopes.detach(), equal_nan=True)
     assert same(found, expected, 1e-6)  # overflow comes earlier in one order than in the other

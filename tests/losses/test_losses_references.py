@@ -138,7 +138,7 @@ def test_values_and_slopes_of_a_population_are_those_of_each_member(shared):
 @given(st.lists(expressions(required=["prediction"]), min_size=1, max_size=6), st.integers(-3, 3))
 def test_moved_constants_go_back_to_the_formulas_that_they_came_from(losses, shift):
     population = Population(losses, Kind.REGRESSION)
-    moved = [values + shift for values in population.constants(torch.float64)]
+    moved = population.constants(torch.float64) + shift
     expected = [tuple(c + shift for c in constants_of(loss)) for loss in losses]
     assert [constants_of(loss) for loss in population.with_constants(moved)] == expected
 

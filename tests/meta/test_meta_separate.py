@@ -160,7 +160,7 @@ def test_the_meta_gradient_equals_finite_differences(inner_steps):
         network = Separate(model, buffers)
         return MetaStep(network, network, start, population, constants, task, batches, valid, 0.3)
 
-    constants = population.flat_constants(torch.float64)
+    constants = population.constants(torch.float64)
     ways = [unrolled_gradient] + [one_step_gradient] * (inner_steps == 1)
     found = [way(step(constants)) for way in ways]
     for index in range(0, constants.numel(), 3):
@@ -182,9 +182,7 @@ def _loss_after(step: MetaStep) -> torch.Tensor:
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         x, targets = step.train_batch(number)
         outputs = step.differentiable.call(leaves, x, step.drawn(number))
-        incoming = step.population.output_gradient(
-            outputs.detach(), targets, step.population.by_group(step.constants)
-        )
+        incoming = step.population.output_gradient(outputs.detach(), targets, step.constants)
         slopes = torch.autograd.grad(outputs, list(leaves.values()), incoming)
         parameters = {
             name: value - 0.3 * slope for (name, value), slope in zip(leaves.items(), slopes, strict=True)
