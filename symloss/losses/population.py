@@ -201,6 +201,9 @@ class Population:
         self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The same in NumPy. The results stay in the program, whose next run overwrites them."""
+        if predictions.stride(-1) > predictions.stride(-2):  # class by class in memory, as are the results
+            first, rows = self._apply_arrays(tapes, predictions.mT, targets.mT, constants)
+            return first.mT, rows.mT
         shared = len(predictions) == 1
         inputs = predictions.numpy()
         program = self._program(tapes, inputs.shape[1:], inputs.dtype, shared)
