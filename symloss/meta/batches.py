@@ -15,7 +15,7 @@ def training_inputs(task: Task, indices: Tensor, seed: int, step: int) -> Tensor
     Their augmentation is decided by (seed, step) alone: it is the same for all networks, however they are
     grouped and whatever process trains them.
     """
-    x = task.train.x[indices]
+    x = task.train.x.index_select(0, indices)  # takes half as long as x[indices]
     if task.augment is None:
         return x
     return task.augment(x, torch.Generator().manual_seed(step_seed(seed, step)))

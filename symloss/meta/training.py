@@ -73,7 +73,7 @@ class Heat:
             batch = self._order[step]
             x = training_inputs(self._task, batch, self._batch_seed, step)
             gradient = functools.partial(
-                self.losses.output_gradient, labels=data.y[batch], progress=step / self._steps
+                self.losses.output_gradient, labels=data.y.index_select(0, batch), progress=step / self._steps
             )
             self.fleet.step(x, gradient, step_seed(self._batch_seed, step))
             if tick is not None:

@@ -45,7 +45,7 @@ def models(*stacked: Tensor) -> int:
 
 def for_all(tensor: Tensor, count: int) -> Tensor:
     """A stacked tensor with one row per network; what is shared is not copied."""
-    return tensor.expand(count, *tensor.shape[1:])
+    return tensor if tensor.shape[0] == count else tensor.expand(count, *tensor.shape[1:])
 
 
 def row(tensor: Tensor, index: int) -> Tensor:

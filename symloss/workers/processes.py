@@ -11,11 +11,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from symloss.errors import StoppedError
 from symloss.workers.settling import settle
@@ -122,8 +123,15 @@ class _Crowd:
 
 
 def _prepare_to_fork() -> None:
-    """Load what torch loads late, so that not every process does it for itself."""
+    """Load and look up what not every process should for itself."""
     torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    _thread_pools(len(sys.modules))
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(modules: int) -> ThreadpoolController:
+    """The thread pools of loaded libraries, which are looked for as long as modules are being imported."""
+    return ThreadpoolController()
 
 
 def _serve(
@@ -140,7 +148,8 @@ def _serve(
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threadpool_limits(1)  # thread pools do not survive a fork: whoever used one here would wait for ever
+    # Thread pools do not survive a fork: whoever used one here would wait for ever.
+    _thread_pools(len(sys.modules)).limit(limits=1)
     settle()
     last = time.monotonic()
 
