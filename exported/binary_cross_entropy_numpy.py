@@ -63,6 +63,6 @@ def gradient(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    slopes = -(_sigmoid(-outputs) * target) - _sigmoid(outputs) * (-1.0) * (1.0 - target)
+    slopes = -(_sigmoid(-outputs) * target) - (-(_sigmoid(outputs) * (1.0 - target)))
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

@@ -68,11 +68,11 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     sigmoid_1 = _sigmoid(outputs)
     sigmoid_2 = _sigmoid(-outputs)
-    product_1 = sigmoid_2 * (1.0 - sigmoid_2) * (-1.0) * sigmoid_2
-    product_2 = (product_1 + product_1) * _log_sigmoid(outputs)
+    product_1 = sigmoid_2 * (1.0 - sigmoid_2) * sigmoid_2
+    product_2 = (-product_1 - product_1) * _log_sigmoid(outputs)
     product_3 = sigmoid_1 * (1.0 - sigmoid_1) * sigmoid_1
     product_4 = (product_3 + product_3) * _log_sigmoid(-outputs)
-    product_5 = (product_4 + sigmoid_1 * (-1.0) * (sigmoid_1 * sigmoid_1)) * (1.0 - target)
+    product_5 = (product_4 - sigmoid_1 * (sigmoid_1 * sigmoid_1)) * (1.0 - target)
     slopes = -((product_2 + sigmoid_2 * (sigmoid_2 * sigmoid_2)) * target) - product_5
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

@@ -80,6 +80,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, _ = _probabilities(outputs)
     product_1 = 1.0 / (p + 0.11167184216022105) * p * 0.695381999264959
-    slopes = ((-p + (-p)) * target * 1.908934654213845 - product_1) * 2.4135823824667555
+    slopes = ((-p - p) * target * 1.908934654213845 - product_1) * 2.4135823824667555
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -69,7 +69,7 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
     product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * 0.7
-    negative_1 = -(np.exp(0.7 * np.maximum(log_p, -16.11809565095832)) * product_1)
-    slopes = negative_1 * 1.4285714285714286 * target
+    product_2 = np.exp(0.7 * np.maximum(log_p, -16.11809565095832)) * product_1 * 1.4285714285714286
+    slopes = -(product_2 * target)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

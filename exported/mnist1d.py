@@ -73,9 +73,11 @@ def loss(
         return _reduced(values, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {tuple(target.shape)} do not fit input {tuple(input.shape)}")
+    index, share = target.long().unsqueeze(dim), target.numel()
     ignored = target == ignore_index
-    index = target.masked_fill(ignored, 0).long().unsqueeze(dim)
-    share = ignored.numel() - ignored.sum()
+    some = _left_out(ignored)
+    if some:
+        index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
     if weight is not None:
         weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
         share = weights.sum()
@@ -84,7 +86,18 @@ def loss(
     else:  # every class has a term of its own
         hot = torch.zeros_like(input).scatter(dim, index, 1.0)
         values = _weighted(_terms(input, hot, dim), weight, dim).sum(dim)
-    return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
+    return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, reduction)
+
+
+def _left_out(ignored: Tensor) -> bool:
+    """Whether any sample is; taken for granted where looking would hold up a GPU, or is not possible."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
+    if traced or ignored.device.type != "cpu":
+        return True
+    try:
+        return bool(ignored.any())
+    except RuntimeError:  # in torch.func and tracers
+        return True
 
 
 def _wide(input: Tensor) -> Tensor:
@@ -100,12 +113,14 @@ def _weighted(terms: Tensor, weight: Tensor | None, dim: int) -> Tensor:
 
 
 def _reduced(values: Tensor, share: Tensor | int, reduction: str) -> Tensor:
-    """All values, their sum, or their sum divided by `share`."""
+    """All values, their sum, or their sum divided by `share`; a number is how many values there are."""
     if reduction == "none":
         return values
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
-    return values.sum() / share if reduction == "mean" else values.sum()
+    if reduction == "sum":
+        return values.sum()
+    return values.mean() if isinstance(share, int) else values.sum() / share
 
 
 class Loss(nn.Module):

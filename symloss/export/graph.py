@@ -39,7 +39,11 @@ class Node:
     arguments: tuple[Argument, ...]
     graph: Graph = field(repr=False)
 
+    # Minus signs move outwards and become differences, which changes no digit of a result.
+
     def __add__(self, other: Node | float) -> Node:
+        if isinstance(other, Node) and other.word == "negative":
+            return self - -other
         return self.graph.record("sum", self, other)
 
     def __radd__(self, other: float) -> Node:
@@ -54,6 +58,10 @@ class Node:
     def __mul__(self, other: Node | float) -> Node:
         if is_number(self, 1.0) and isinstance(other, Node):
             return other
+        if is_number(other, -1.0):
+            return -self
+        if self.word == "negative":
+            return -(-self * other)
         return self if is_number(other, 1.0) else self.graph.record("product", self, other)
 
     def __rmul__(self, other: float) -> Node:
@@ -68,6 +76,8 @@ class Node:
     def __neg__(self) -> Node:
         if self.word == "negative" and isinstance(self.arguments[0], Node):
             return self.arguments[0]
+        if self.word == "constant":
+            return self.graph.constant(-float(self.arguments[0]))  # type: ignore[arg-type]
         return self.graph.record("negative", self)
 
     @property

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from symloss.export.forms import Form
-from symloss.export.graph import EXTRA_WORDS, Node, inputs_needed, needed
+from symloss.export.graph import EXTRA_WORDS, Node, inputs_needed, needed, slope_of
 from symloss.export.header import Header, described, python_docstring
 from symloss.export.sparse import OUTPUTS
 from symloss.export.statements import Language, lines_for
@@ -14,6 +15,7 @@ from symloss.export.torch_pieces import (
     CONSTANTS_AT,
     CONVENTIONS,
     ENTRANCE,
+    LEFT_OUT,
     LOG_P,
     MARGIN,
     MODULE,
@@ -32,6 +34,7 @@ TEMPLATES = {
     "minimum": "torch.minimum({0}, {1})",
     "maximum_literal": "torch.clamp({0}, min={1})",  # torch.maximum refuses numbers
     "minimum_literal": "torch.clamp({0}, max={1})",
+    "guard_slope": f"torch.sign(functional.hardshrink({{0}}, {GUARD!r}))",
     "guard": f"torch.clamp(torch.abs({{0}}), min={GUARD!r})",
     "logsigmoid": "functional.logsigmoid({0})",
 }
@@ -90,8 +93,9 @@ def _definitions(form: Form) -> list[str]:
         parts.insert(0, COMPLEMENT)
     needed_first = {"_log_p(": LOG_P, "_margin(": MARGIN}
     helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
-    parts = [*([TRUE_CLASS, RELATIVE] if helpers else []), *helpers, *parts]
-    return [*parts, _with_conventions(form, extra), REDUCED]
+    if helpers or any("_relative(" in part for part in parts):
+        helpers = [TRUE_CLASS, RELATIVE, *helpers]
+    return [*helpers, *parts, _with_conventions(form, extra), LEFT_OUT, REDUCED]
 
 
 def _body(lines: list[str]) -> str:
@@ -131,12 +135,14 @@ def _terms(input: Tensor, target: Tensor, dim: int{_parameters(form)}) -> Tensor
 
 def _of_true_class(form: Form, sample: Node) -> str:
     names = inputs_needed(sample)
+    ties = "p" in names and _has_ties(sample)
+    if not form.tunable and not ties and "sum_log_p" not in names:
+        return _by_formula(sample)
     lines = _unpacked(form)
     if "classes" in names:
         lines.append("classes = input.shape[dim]")
     if "margin" in names:
         lines.append("margin = _margin(input, index, dim)")
-    ties = "p" in names and _has_ties(sample)
     if "sum_log_p" in names:
         lines += ["all_log_p = torch.log_softmax(input, dim)", "sum_log_p = all_log_p.sum(dim, keepdim=True)"]
         lines.append("log_p = all_log_p.gather(dim, index)")
@@ -144,12 +150,31 @@ def _of_true_class(form: Form, sample: Node) -> str:
         lines.append("log_p = _log_p(input, index, dim)")
     if "p" in names:
         lines.append("p = torch.softmax(input, dim).gather(dim, index)" if ties else "p = torch.exp(log_p)")
-    lines += lines_for({"values": sample}, LANGUAGE)
-    lines[-1] = lines[-1].replace("values = ", "return ", 1)
+    lines += [*lines_for({"values": sample}, LANGUAGE), "return values.squeeze(dim)"]
     return f'''\
 def _of_true_class(input: Tensor, index: Tensor, dim: int{_parameters(form)}) -> Tensor:
     """The whole loss of a sample from its true class alone; index has one entry along dim."""
 {_body(lines)}'''
+
+
+def _by_formula(sample: Node) -> str:
+    """The loss of a sample with its derivative, which saves autograd half of its work on a few numbers."""
+    names, graph = inputs_needed(sample), sample.graph
+    by, meaning = ("margin", "log-odds") if "margin" in names else ("log_p", "log-probability")
+    seeds = {by: graph.constant(1.0), "p": graph.input("p")}
+    slope = slope_of(sample, seeds) or graph.constant(0.0)
+    language = replace(LANGUAGE, array=f"{by}.new_full((), {{0}})")
+    lines = ["p = torch.exp(log_p)"] if "p" in inputs_needed(sample, slope) else []
+    lines += lines_for({"values": sample, "slopes": slope}, language)
+    return f'''\
+def _of_{by}({by}: Tensor, classes: int) -> tuple[Tensor, Any]:
+    """The whole loss of a sample from the {meaning} of its true class, and its derivative by that."""
+{_body([*lines, "return values, slopes"])}
+
+def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The whole loss of a sample; index has one entry along dim."""
+    return _relative(input, index, dim, {by == "margin"}, _of_{by})
+'''
 
 
 def _of_classes(form: Form, true: Node, other: Node) -> str:
@@ -184,7 +209,7 @@ def _has_ties(result: Node) -> bool:
 def _with_conventions(form: Form, extra: str) -> str:
     more = ", constants" if extra else ""
     dense = f"_terms(input, hot, dim{more})"
-    sparse = f"_of_true_class(input, index, dim{more}).squeeze(dim)"
+    sparse = f"_of_true_class(input, index, dim{more})"
     hot = "hot = torch.zeros_like(input).scatter(dim, index, 1.0)"
     if form.split is not None:
         sparse = f"_of_classes(input, index, dim{more})"

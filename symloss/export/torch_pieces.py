@@ -7,14 +7,15 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _WIDE = (
-    inspect.getsource(own)
+TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LEFT_OUT, _WIDE = (
+    inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
         pieces._TrueClass,
         pieces._relative,
         pieces._log_p,
         pieces._margin,
         pieces._log_complement,
+        pieces._left_out,
         pieces._wide,
     )
 )
@@ -46,14 +47,16 @@ def loss(
         return _reduced(values, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {{tuple(target.shape)}} do not fit input {{tuple(input.shape)}}")
+    index, share = target.long().unsqueeze(dim), target.numel()
     ignored = target == ignore_index
-    index = target.masked_fill(ignored, 0).long().unsqueeze(dim)
-    share = ignored.numel() - ignored.sum()
+    some = _left_out(ignored)
+    if some:
+        index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
     if weight is not None:
         weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
         share = weights.sum()
 {values}
-    return _reduced(values.masked_fill(ignored, 0.0), share, reduction)
+    return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, reduction)
 '''
 
 REDUCED = "\n\n".join(inspect.getsource(own) for own in (pieces._wide, pieces._weighted, pieces._reduced))

@@ -13,10 +13,14 @@ from torch.nn import functional
 
 
 class _TrueClass(torch.autograd.Function):
-    """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes."""
+    """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes.
+
+    formula: a function of that number and the count of classes, which makes of it the loss of a sample and
+             the loss's derivative by the number. The losses are then returned, without the dimension.
+    """
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool) -> Tensor:
+    def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any) -> Tensor:
         found = None
         if input.device.type == "cpu" and input.numel():  # looking at numbers would hold up a GPU
             powers, total = torch.softmax(input, dim), None
@@ -24,40 +28,53 @@ class _TrueClass(torch.autograd.Function):
             if others:
                 total = powers.scatter_(dim, index, 0.0).sum(dim, keepdim=True)
                 found /= total
-            if not found.log_().abs().amax() < 60.0:  # something is near underflow
-                found = None
+            least, most = found.aminmax()
+            found = (
+                found.log_() if 1e-26 < least.item() <= most.item() < 1e26 else None
+            )  # else near underflow
         if found is None:
             powers = input.scatter(dim, index, -torch.inf) if others else input
             highest = powers.amax(dim, keepdim=True)
             powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
             total = powers.sum(dim, keepdim=True)
             found = input.gather(dim, index) - highest - total.log()
-        ctx.dim, ctx.others, ctx.powers, ctx.total = dim, others, powers, total
+        ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
         ctx.save_for_backward(input, index)
-        return found
+        if formula is None:
+            return found
+        values, ctx.slopes = formula(found, input.shape[dim])
+        return values.squeeze(dim)
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None]:
         input, index = ctx.saved_tensors
+        dim, others, formula = ctx.dim, ctx.others, ctx.formula
         powers, ctx.powers = ctx.powers, None
-        if powers is None or torch.is_grad_enabled():  # a second pass, or second derivatives
-            masked = input.scatter(ctx.dim, index, -torch.inf) if ctx.others else input
-            gradient = torch.softmax(masked, ctx.dim) * -slope
+        again = powers is None or torch.is_grad_enabled()  # a second pass, or second derivatives
+        slope = rise
+        if formula is not None:
+            if again:
+                ctx.slopes = formula(_relative(input, index, dim, others), input.shape[dim])[1]
+            slope = rise.unsqueeze(dim) * ctx.slopes
+        if again:
+            masked = input.scatter(dim, index, -torch.inf) if others else input
+            gradient = torch.softmax(masked, dim) * -slope
         else:
-            gradient = powers.mul_(-slope if ctx.total is None else -slope / ctx.total)
-        return gradient.scatter_add_(ctx.dim, index, slope), None, None, None
+            gradient = powers.mul_(-slope if ctx.total is None else slope / ctx.total.neg_())
+        return gradient.scatter_add_(dim, index, slope), None, None, None, None
 
 
-def _relative(input: Tensor, index: Tensor, dim: int, others: bool) -> Tensor:
-    """The true class's output minus the log-sum-exp of all, or of the others, also when transformed."""
+def _relative(input: Tensor, index: Tensor, dim: int, others: bool, formula: Any = None) -> Tensor:
+    """What `_TrueClass` computes, also when transformed."""
     if not torch.compiler.is_compiling():
         try:
-            return _TrueClass.apply(input, index, dim, others)
+            return _TrueClass.apply(input, index, dim, others, formula)
         except RuntimeError:  # for torch.func and tracers; whatever else is wrong is so below, too
             pass
     rest = input.scatter(dim, index, -torch.inf) if others else input
     highest = rest.amax(dim, keepdim=True).detach()
-    return input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
+    found = input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
+    return found if formula is None else formula(found, input.shape[dim])[0].squeeze(dim)
 
 
 def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
@@ -83,6 +100,17 @@ def _log_complement(input: Tensor, dim: int) -> Tensor:
     return torch.log1p(-p).scatter(dim, top, rest)
 
 
+def _left_out(ignored: Tensor) -> bool:
+    """Whether any sample is; taken for granted where looking would hold up a GPU, or is not possible."""
+    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+    if traced or ignored.device.type != "cpu":
+        return True
+    try:
+        return bool(ignored.any())
+    except RuntimeError:  # in torch.func and tracers
+        return True
+
+
 def _wide(input: Tensor) -> Tensor:
     """Half precision in single precision, in which losses are computed under autocast."""
     return input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
@@ -96,9 +124,11 @@ def _weighted(terms: Tensor, weight: Tensor | None, dim: int) -> Tensor:
 
 
 def _reduced(values: Tensor, share: Tensor | int, reduction: str) -> Tensor:
-    """All values, their sum, or their sum divided by `share`."""
+    """All values, their sum, or their sum divided by `share`; a number is how many values there are."""
     if reduction == "none":
         return values
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be mean, sum or none, found {reduction!r}")
-    return values.sum() / share if reduction == "mean" else values.sum()
+    if reduction == "sum":
+        return values.sum()
+    return values.mean() if isinstance(share, int) else values.sum() / share

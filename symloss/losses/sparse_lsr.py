@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from symloss.expr import Expr, parse_expression
-from symloss.losses.pieces import _margin, _reduced, _wide
+from symloss.losses.pieces import _left_out, _reduced, _relative, _wide
 
 
 class SparseLSRLoss(nn.Module):
@@ -59,15 +60,21 @@ class SparseLSRLoss(nn.Module):
         classes = input.shape[dim]
         if classes < 2:
             raise ValueError(f"there must be at least two classes, found {classes}")
+        index = target.long().unsqueeze(dim)
+        share: Tensor | int = target.numel()
         ignored = target == self.ignore_index
-        index = target.masked_fill(ignored, 0).long().unsqueeze(dim)
-        margin = _margin(input, index, dim)
-        rest = self.smoothing * (classes - 1) / classes
-        # The logarithm of 1 - p is that of p minus the margin.
-        values = rest * (margin + math.log(classes - 1)) - functional.logsigmoid(margin)
-        values = values.squeeze(dim)
-        share: Tensor | int = ignored.numel() - ignored.sum()
+        some = _left_out(ignored)
+        if some:
+            index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
+        values = _relative(input, index, dim, True, self._of_margin)
         if self.weight is not None:
             weights = self.weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
             values, share = values * weights, weights.sum()
-        return _reduced(values.masked_fill(ignored, 0.0), share, self.reduction)
+        return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, self.reduction)
+
+    def _of_margin(self, margin: Tensor, classes: int) -> tuple[Tensor, Tensor]:
+        """The loss of a sample from the log-odds of its true class, and its derivative by them."""
+        rest = self.smoothing * (classes - 1) / classes
+        # The logarithm of 1 - p is that of p minus the margin.
+        values = rest * (margin + math.log(classes - 1)) - functional.logsigmoid(margin)
+        return values, rest - torch.sigmoid(-margin)

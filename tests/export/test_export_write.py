@@ -81,7 +81,7 @@ TAMPERED = {
         "cannot be run by itself",
     ),
     "a missing function": ("def loss", "def lost", "cannot be run by itself"),
-    "torch's mean": ("values.sum() / share if", "values.sum() if", "reduction mean"),
+    "torch's mean": ("return values.mean() if", "return values.sum() if", "reduction mean"),
     "NumPy's mean": ("getattr(values, reduction)()", "values.sum()", "reduction mean"),
     "NumPy's gradient": ("/ (gradient.size / gradient.shape[-1])", "", "its gradient is .* reduction mean"),
 }
@@ -114,14 +114,8 @@ def test_code_that_takes_too_much_memory_is_stopped():
 
 
 def test_a_gradient_that_is_wrong_while_the_value_is_right_is_refused():
-    text = (
-        TARGETS["torch"]
-        .emit(careful_form(LOSS), Header())
-        .replace(
-            "return -torch.log(",
-            "return 0.5 * p - 0.5 * p.detach() - torch.log(",
-        )
-    )
+    text = TARGETS["torch"].emit(careful_form(LOSS), Header())
+    text = text.replace("return values, slopes", "return values, 0.9 * slopes")
     with pytest.raises(ExportError, match="its gradient is"):
         verify_code(LOSS, text, "torch")
     text = TARGETS["numpy"].emit(careful_form(LOSS), Header()).replace("slopes - p", "slopes + p")
@@ -302,7 +296,7 @@ def test_repeated_parts_are_named_and_the_text_stays_short():
     for format in ("torch", "numpy"):
         text = TARGETS[format].emit(careful_form(SymbolicLoss(expression, Kind.MULTICLASS)), Header())
         code = text[text.index("import") :]
-        assert len(code) < 6000
+        assert len(code) < 7000
         assert max(map(len, code.splitlines())) <= 110
 
 

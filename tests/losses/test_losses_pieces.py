@@ -23,7 +23,7 @@ def reference(z, index, dim, others):
 
 def found(z, index, dim, others):
     z = z.detach().requires_grad_()
-    value = pieces._TrueClass.apply(z, index, dim, others)
+    value = pieces._TrueClass.apply(z, index, dim, others, None)
     return value.detach(), torch.autograd.grad(value.sum(), z)[0]
 
 
@@ -92,3 +92,68 @@ def test_it_can_be_traced_without_numbers():
     with FakeTensorMode() as mode:
         shape = pieces._relative(mode.from_tensor(z), mode.from_tensor(index), 1, True).shape
     assert shape == (3, 1)
+
+
+def softened(number, classes):
+    """A formula with its derivative, which depend on the count of classes."""
+    return torch.tanh(number / classes).square() - number, 2 * torch.tanh(number / classes) * (
+        1 - torch.tanh(number / classes).square()
+    ) / classes - 1
+
+
+@pytest.mark.parametrize("others", [True, False])
+@pytest.mark.parametrize("shape", [(6,), (4, 6), (4, 6, 3)])
+def test_a_formula_is_applied_in_both_passes_and_in_second_derivatives(others, shape):
+    generator = torch.Generator().manual_seed(0)
+    dim = 1 if len(shape) > 1 else 0
+    z = torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+    index = torch.randint(6, [1 if i == dim else n for i, n in enumerate(shape)], generator=generator)
+    rest = z.scatter(dim, index, -torch.inf) if others else z
+    plain = z.gather(dim, index) - rest.logsumexp(dim, keepdim=True)
+    expected = softened(plain, 6)[0].squeeze(dim)
+    weights = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
+    direction = torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    def derivatives(values):
+        (first,) = torch.autograd.grad((values * weights).sum(), z, create_graph=True)
+        (second,) = torch.autograd.grad((first * direction).sum(), z, retain_graph=True)
+        return first.detach(), second
+
+    found = pieces._relative(z, index, dim, others, softened)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(derivatives(found), derivatives(expected))
+    # Without a graph of the gradient, and a second time when the buffer is used up.
+    found = pieces._relative(z, index, dim, others, softened)
+    for _ in range(2):
+        (first,) = torch.autograd.grad((found * weights).sum(), z, retain_graph=True)
+        torch.testing.assert_close(first, derivatives(expected)[0])
+
+
+def test_a_formula_can_be_transformed_by_torch_func():
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(4, 3, 6, generator=generator, dtype=torch.float64)
+    index = torch.randint(6, (4, 3, 1), generator=generator)
+
+    def value(z, index):
+        return pieces._relative(z, index, -1, True, softened).sum()
+
+    def plain(z, index):
+        return softened(pieces._relative(z, index, -1, True), 6)[0].sum()
+
+    each = torch.func.vmap(torch.func.grad_and_value(value))(z, index)
+    torch.testing.assert_close(each, torch.func.vmap(torch.func.grad_and_value(plain))(z, index))
+
+
+def test_whether_samples_are_left_out_is_looked_at_where_it_can_be():
+    none, one = torch.zeros(3, dtype=torch.bool), torch.tensor([False, True, False])
+    assert not pieces._left_out(none)
+    assert not pieces._left_out(torch.zeros(0, dtype=torch.bool))
+    assert pieces._left_out(one)
+    assert pieces._left_out(none.to("meta"))
+    with FakeTensorMode() as mode:
+        assert pieces._left_out(mode.from_tensor(none))
+
+    def counted(own):
+        return own.sum() + (1 if pieces._left_out(own) else 0)
+
+    assert torch.func.vmap(counted)(torch.stack([none, one])).tolist() == [1, 2]
