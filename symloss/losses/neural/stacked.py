@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from symloss.losses.entry import averaged, predictions_of, pull_back, targets_of
-from symloss.losses.neural.arithmetic import values_and_slopes
+from symloss.losses.neural.arithmetic import swept, values_and_slopes
 from symloss.losses.neural.settings import NetworkSettings
 from symloss.losses.tunable import Transpose, Tunable
 from symloss.records import Kind
@@ -26,36 +26,32 @@ class StackedNetworks:
         return self.valued(outputs, targets, constants)[1:]
 
     def valued(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Tensor, Transpose]:
-        """The losses (K,), which the pass yields as well, before what `linearised` returns."""
+        """The losses (K,), which the sweep yields as well, before what `linearised` returns."""
         predictions = predictions_of(outputs, self.kind, plain=True)
-        with torch.enable_grad():
-            weights = constants.detach().requires_grad_()
-            values, slopes = self._values_and_slopes(weights, predictions, targets)
-        share = averaged(outputs, self.kind)
+        wide = predictions.expand(self._count, *predictions.shape[1:])
+        with torch.no_grad():
+            sweep = swept(constants, wide, targets, self._settings)
+        share = averaged(outputs, self.kind) * self._mean_over(wide)
 
+        @torch.no_grad()
         def transpose(direction: Tensor, factor: float) -> Tensor:
             push = pull_back(predictions, direction, self.kind)  # the Jacobian of softmax is symmetric
-            (found,) = torch.autograd.grad(slopes, weights, push)
-            return found * (factor / share)
+            return sweep.transposed(push.reshape(len(push), -1, 1)) * (factor / share)
 
-        gradient = pull_back(predictions, slopes.detach(), self.kind) / share
-        return values.detach().sum(dim=(1, 2)) / share, gradient, transpose
+        gradient = pull_back(predictions, sweep.slope.reshape(wide.shape), self.kind) / share
+        return sweep.value.sum(dim=(1, 2)) / share, gradient, transpose
 
     def differentiable(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> Tensor:
         predictions = predictions_of(outputs, self.kind)
-        slopes = self._values_and_slopes(constants, predictions, targets)[1]
-        return pull_back(predictions, slopes, self.kind) / averaged(outputs, self.kind)
+        wide = predictions.expand(self._count, *predictions.shape[1:])
+        slopes = values_and_slopes(constants, wide, targets, self._settings)[1]
+        share = averaged(outputs, self.kind) * self._mean_over(wide)
+        return pull_back(predictions, slopes, self.kind) / share
 
-    def _values_and_slopes(
-        self, weights: Tensor, predictions: Tensor, targets: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Of each element (K, batch, outputs); those of a sample's classes add up to its loss."""
-        predictions = predictions.expand(self._count, *predictions.shape[1:])
-        found = values_and_slopes(weights, predictions, targets, self._settings)
-        if self.kind is not Kind.MULTICLASS or self._settings.classes == "sum":
-            return found
-        values, slopes = (own / predictions.shape[-1] for own in found)
-        return values, slopes
+    def _mean_over(self, predictions: Tensor) -> int:
+        """The number of a sample's elements by which its loss divides: they are averaged, or added up."""
+        adds = self.kind is not Kind.MULTICLASS or self._settings.classes == "sum"
+        return 1 if adds else int(predictions.shape[-1])
 
 
 class LearnedRates:
