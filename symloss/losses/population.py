@@ -44,18 +44,14 @@ class Group:
         return tensor[self.where]
 
 
-SMALL = 4096
-"""Elements of a model's outputs up to which NumPy is faster: above, torch's exponentials are."""
-
-
 def _needs_graph(predictions: Tensor, constants: Tensor) -> bool:
     return predictions.requires_grad or constants.requires_grad
 
 
 def _in_numpy(predictions: Tensor, constants: Tensor) -> bool:
-    """Whether tapes are replayed in NumPy. The number of models never decides: they may be regrouped."""
-    small = predictions.shape[-2:].numel() <= SMALL and predictions.dtype in (torch.float32, torch.float64)
-    return small and predictions.device.type == "cpu" and not _needs_graph(predictions, constants)
+    """Whether tapes are replayed in NumPy, which takes a fifth of the time for ten classes as for thousands."""
+    known = predictions.device.type == "cpu" and predictions.dtype in (torch.float32, torch.float64)
+    return known and not _needs_graph(predictions, constants)
 
 
 class Population:
