@@ -97,6 +97,11 @@ class Population:
         return [mixed_tape(group.structure) for group in self.groups]
 
     @cached_property
+    def _sizes(self) -> list[int]:
+        """How many constants each group has, those of all its models."""
+        return [len(constants_of(group.structure)) * len(group.rows) for group in self.groups]
+
+    @cached_property
     def _rows_of_constants(self) -> Tensor:
         """The model to which each constant belongs, in the order of `flat_constants`."""
         rows = [row for group in self.groups for _ in constants_of(group.structure) for row in group.rows]
@@ -117,10 +122,9 @@ class Population:
 
     def by_group(self, constants: Tensor) -> list[Tensor]:
         """Views of `constants`, one per group: (constants, models of the group, 1, 1)."""
-        sizes = [len(constants_of(group.structure)) * len(group.rows) for group in self.groups]
         return [
             piece.view(-1, len(group.rows), 1, 1)
-            for piece, group in zip(torch.split(constants, sizes), self.groups, strict=True)
+            for piece, group in zip(torch.split(constants, self._sizes), self.groups, strict=True)
         ]
 
     def with_constants(self, constants: Tensor) -> list[Expr]:
@@ -154,7 +158,20 @@ class Population:
 
     def contracted(self, mixed: Tensor, direction: Tensor) -> Tensor:
         """Sum of each constant's row of `mixed` times its model's row of `direction` (K, batch, outputs)."""
-        return (mixed * direction[self._rows_of_constants]).sum(dim=(1, 2))
+        if mixed.device.type != "cpu":
+            return (mixed * direction[self._rows_of_constants]).sum(dim=(1, 2))
+        if mixed.stride(-1) > mixed.stride(-2):  # in the order of the numbers in memory
+            mixed, direction = mixed.mT, direction.mT
+        blocks = torch.split(mixed.flatten(1), self._sizes)
+        direction = direction.flatten(1)
+        found = []
+        for block, group in zip(blocks, self.groups, strict=True):
+            if len(group.rows) == 1:
+                found.append(block @ direction[group.rows[0]])
+            else:
+                each = block.view(len(block) // len(group.rows), len(group.rows), block.shape[1])
+                found.append((each * direction[group.where]).sum(-1).flatten())
+        return torch.cat(found) if found else mixed.new_zeros(0)
 
     def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
         """See `Tunable`; constants are those of `flat_constants`."""

@@ -74,9 +74,10 @@ class Linear:
         weight = own[0]
         count = models(inputs, weight)
         inputs, weight = for_all(inputs, count), for_all(weight, count)
+        few = weight.shape[1] < FEW
         if len(own) == 1:
-            return torch.bmm(inputs, weight.mT)
-        if weight.shape[1] < FEW:
+            return torch.bmm(weight, inputs.mT).mT if few else torch.bmm(inputs, weight.mT)
+        if few:
             return torch.baddbmm(own[1][:, :, None], weight, inputs.mT).mT
         return torch.baddbmm(own[1][:, None], inputs, weight.mT)
 
@@ -94,8 +95,11 @@ class Linear:
         moved = self._apply(own_direction, saved)
         if direction is None:
             return moved
-        count = models(direction)
-        return torch.baddbmm(moved, direction, for_all(own[0], count).mT)
+        weight = for_all(own[0], models(direction))
+        if weight.shape[1] < FEW:
+            moved.mT.baddbmm_(weight, direction.mT)
+            return moved
+        return moved.baddbmm_(direction, weight.mT)
 
 
 class Convolution:
