@@ -48,10 +48,18 @@ def _needs_graph(predictions: Tensor, constants: Tensor) -> bool:
     return predictions.requires_grad or constants.requires_grad
 
 
+FEW = 8192
+"""Numbers of one network's outputs up to which formulas are computed on the CPU though the networks are not.
+
+Every operation of every formula is a kernel of its own, and launching one takes longer than it does here.
+"""
+
+
 def _in_numpy(predictions: Tensor, constants: Tensor) -> bool:
     """Whether tapes are replayed in NumPy: a fifth of the time, for ten classes as for thousands."""
-    known = predictions.device.type == "cpu" and predictions.dtype in (torch.float32, torch.float64)
-    return known and not _needs_graph(predictions, constants)
+    device, known = predictions.device.type, predictions.dtype in (torch.float32, torch.float64)
+    here = device == "cpu" or (device == "cuda" and predictions.shape[-2:].numel() <= FEW)
+    return here and known and not _needs_graph(predictions, constants)
 
 
 class Population:
@@ -193,10 +201,13 @@ class Population:
         self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
         """First outputs of the tapes in the order of the models, and all others in that of the constants."""
-        if _in_numpy(predictions, constants):
-            first, rows = self._apply_arrays(tapes, predictions, targets, constants)
+        inputs = (predictions, targets, constants)
+        if not _in_numpy(predictions, constants):
+            first, rows = self._apply_tensors(tapes, *inputs)
+        elif predictions.device.type == "cpu":
+            first, rows = self._apply_arrays(tapes, *inputs)
         else:
-            first, rows = self._apply_tensors(tapes, predictions, targets, constants)
+            first, rows = self._apply_there_and_back(tapes, *inputs)
         return first if self._back is None else first[self._back], rows
 
     def _apply_tensors(
@@ -224,6 +235,13 @@ class Population:
             inputs = inputs[self._order]
         program.run(inputs, targets.numpy(), constants.numpy())
         return torch.from_numpy(program.first), torch.from_numpy(program.others)
+
+    def _apply_there_and_back(
+        self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The same for tensors of another device."""
+        first, rows = self._apply_arrays(tapes, predictions.cpu(), targets.cpu(), constants.cpu())
+        return first.to(predictions.device), rows.to(predictions.device)
 
     def _program(
         self, tapes: list[Tape], shape: tuple[int, ...], dtype: np.dtype[Any], shared: bool

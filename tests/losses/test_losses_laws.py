@@ -138,6 +138,21 @@ def test_mixed_derivatives_are_those_of_autograd_through_the_slope(exprs):
     assert same(found, expected, 1e-6)  # overflow comes earlier in one order than in the other
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_formulas_are_the_same_in_numpy_and_in_torch_for_either_layout(shared):
+    losses = [weighted(parse_expression(text)) for text in [*FORMULAS, FORMULAS[1], FORMULAS[0]]]
+    population = Population(losses, Kind.MULTICLASS)
+    constants = population.constants(torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.rand(1 if shared else len(losses), 4, 6, generator=generator, dtype=torch.float64)
+    targets = torch.rand(6, 4, generator=generator, dtype=torch.float64).round()
+    for predictions in (drawn.mT, drawn.mT.contiguous()):
+        inputs = population._mixed_tapes, predictions, targets, constants
+        expected = population._apply_tensors(*inputs)
+        torch.testing.assert_close(population._apply_arrays(*inputs), expected)
+        torch.testing.assert_close(population._apply_there_and_back(*inputs), expected)
+
+
 def test_a_loss_may_be_looked_at_before_it_is_trained_with():
     module = SymbolicLossModule(SymbolicLoss(parse_expression("exp(p - y) + pow(p, 0.7)"), Kind.REGRESSION))
     outputs, labels = torch.rand(4, 1), torch.rand(4, 1)
