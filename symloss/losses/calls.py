@@ -73,12 +73,14 @@ def _guard_slope(argument: Array, out: Array, spare: Spare) -> list[Call]:
     size, small = spare.take(out.shape), spare.take(out.shape, np.dtype(bool))
     spare.give(size)
     spare.give(small)
-    return [
+    sign: list[Call] = [(np.sign, (argument, out))]
+    found: list[Call] = [
         (np.abs, (argument, size)),
         (np.less_equal, (size, spare.literal(GUARD), small)),
-        (np.sign, (argument, out)),
-        (np.putmask, (out, small, spare.literal(0.0))),
     ]
+    # The argument, if it is not needed later, may be what is written to, or what is taken for the size.
+    calls = [*found, *sign] if out is argument else [*sign, *found]
+    return [*calls, (np.putmask, (out, small, spare.literal(0.0)))]
 
 
 def _into(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -111,7 +111,7 @@ class Population:
 
     @cached_property
     def _rows_of_constants(self) -> Tensor:
-        """The model to which each constant belongs, in the order of `flat_constants`."""
+        """The model to which each constant belongs, in the order of `constants`."""
         rows = [row for group in self.groups for _ in constants_of(group.structure) for row in group.rows]
         return torch.tensor(rows, dtype=torch.int64, device=self._device)
 

@@ -13,7 +13,7 @@ from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, constants_of, pars
 from symloss.expr.primitives import GUARD
 from symloss.losses.population import structure_of
 from symloss.losses.program import Program
-from symloss.losses.tape import mixed_tape, slope_tape, value_tape
+from symloss.losses.tape import Tape, mixed_tape, slope_tape, value_tape
 
 EDGES = [0.0, GUARD, -GUARD, np.nextafter(GUARD, 1), -np.nextafter(GUARD, 1), 1e-300, -1e-300, 1.0, -1.0]
 PREDICTIONS = np.concatenate([EDGES, np.linspace(-3, 3, 13)]).reshape(-1, 2)
@@ -96,3 +96,16 @@ def test_outputs_may_be_inputs_numbers_or_the_same_twice(formula):
     expected = replayed(tape, PREDICTIONS, constants)[0]
     for found in (program.first[0], program.first[1], program.others[0]):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("output", [True, False])
+@pytest.mark.parametrize("word", ["guard", "guard_slope", "sign", "sigmoid", "erf", "clamp_min"])
+def test_what_is_needed_no_more_may_be_overwritten_by_the_result(word, output):
+    """The sum's array is free for the instruction that uses it last, wherever the result stands."""
+    two = (word, 2, 0) if word == "clamp_min" else (word, 2, -1)
+    instructions = (("add", 0, 1), two) if output else (("add", 0, 1), two, ("mul", 3, 1))
+    tape = Tape(0, (), instructions, (len(instructions) + 1,))
+    program = Program([tape], [1], PREDICTIONS.shape, PREDICTIONS.dtype)
+    program.run(PREDICTIONS[None], -TARGETS, np.empty(0))
+    tensors = torch.tensor(PREDICTIONS), torch.tensor(-TARGETS), ()
+    np.testing.assert_allclose(program.first[0], tape(*tensors).numpy(), rtol=1e-12)
