@@ -91,10 +91,14 @@ def loss(
     return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, reduction)
 
 
+def _traced() -> bool:
+    """Whether operations are being written down, for a compiler or an export."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 def _left_out(ignored: Tensor) -> bool:
     """Whether any sample is; taken for granted where looking would hold up a GPU, or is not possible."""
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()
-    if traced or ignored.device.type != "cpu":
+    if _traced() or ignored.device.type != "cpu":
         return True
     try:
         return bool(ignored.any())

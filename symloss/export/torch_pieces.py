@@ -7,7 +7,7 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LEFT_OUT, _WIDE = (
+TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _WIDE = (
     inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
         pieces._TrueClass,
@@ -15,10 +15,13 @@ TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LEFT_OUT, _WIDE = (
         pieces._log_p,
         pieces._margin,
         pieces._log_complement,
+        pieces._traced,
         pieces._left_out,
         pieces._wide,
     )
 )
+
+LEFT_OUT = f"{_TRACED}\n\n{_LEFT_OUT}"
 
 CONVENTIONS = '''\
 def loss(

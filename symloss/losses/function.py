@@ -36,9 +36,9 @@ class FunctionLoss:
         """Gradient of each network's batch loss with respect to its outputs (K, batch, C). Same shape."""
         function = functools.partial(self.function, progress=progress) if self.follows else self.function
         if not self.stacks:
-            return torch.stack([_gradient(function, row, labels) for row in outputs])
+            return torch.stack([_gradient(function, row, labels) for row in outputs.contiguous()])
         networks, batch = outputs.shape[:2]
-        leaf = outputs.detach().flatten(0, 1).requires_grad_()
+        leaf = outputs.detach().flatten(0, 1).contiguous().requires_grad_()
         repeated = labels.repeat(networks, *[1] * (labels.ndim - 1))
         total = function(leaf, repeated).sum() / averaged(outputs, kind)
         (slope,) = torch.autograd.grad(total, leaf)

@@ -15,8 +15,8 @@ from torch.nn import functional
 class _TrueClass(torch.autograd.Function):
     """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes.
 
-    formula: a function of that number and the count of classes, which makes of it the loss of a sample and
-             the loss's derivative by the number. The losses are then returned, without the dimension.
+    formula: a function of those numbers, without the dimension, and the count of classes, which makes of them
+             the losses of samples, then returned, and their derivatives by the numbers.
     """
 
     @staticmethod
@@ -42,8 +42,10 @@ class _TrueClass(torch.autograd.Function):
         ctx.save_for_backward(input, index)
         if formula is None:
             return found
-        values, ctx.slopes = formula(found, input.shape[dim])
-        return values.squeeze(dim)
+        numbers = found.squeeze(dim)
+        values, ctx.slopes = formula(numbers, input.shape[dim])
+        own = values is not numbers and values is not ctx.slopes  # the caller may write over what is returned
+        return values if own else values.clone()
 
     @staticmethod
     def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None]:
@@ -53,20 +55,25 @@ class _TrueClass(torch.autograd.Function):
         again = powers is None or torch.is_grad_enabled()  # a second pass, or second derivatives
         slope = rise
         if formula is not None:
+            slopes = ctx.slopes
             if again:
-                ctx.slopes = formula(_relative(input, index, dim, others), input.shape[dim])[1]
-            slope = rise.unsqueeze(dim) * ctx.slopes
+                numbers = _relative(input, index, dim, others).squeeze(dim)
+                slopes = formula(numbers, input.shape[dim])[1]
+            slope = (rise * slopes).unsqueeze(dim)
+        if not again:
+            try:
+                gradient = powers.mul_(-slope if ctx.total is None else slope / -ctx.total)
+            except RuntimeError:  # for several gradients at once
+                again = True
         if again:
             masked = input.scatter(dim, index, -torch.inf) if others else input
             gradient = torch.softmax(masked, dim) * -slope
-        else:
-            gradient = powers.mul_(-slope if ctx.total is None else slope / ctx.total.neg_())
         return gradient.scatter_add_(dim, index, slope), None, None, None, None
 
 
 def _relative(input: Tensor, index: Tensor, dim: int, others: bool, formula: Any = None) -> Tensor:
     """What `_TrueClass` computes, also when transformed."""
-    if not torch.compiler.is_compiling():
+    if not _traced():
         try:
             return _TrueClass.apply(input, index, dim, others, formula)
         except RuntimeError:  # for torch.func and tracers; whatever else is wrong is so below, too
@@ -74,12 +81,12 @@ def _relative(input: Tensor, index: Tensor, dim: int, others: bool, formula: Any
     rest = input.scatter(dim, index, -torch.inf) if others else input
     highest = rest.amax(dim, keepdim=True).detach()
     found = input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
-    return found if formula is None else formula(found, input.shape[dim])[0].squeeze(dim)
+    return found if formula is None else formula(found.squeeze(dim), input.shape[dim])[0]
 
 
 def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
     """The logarithm of the true class's probability."""
-    if input.numel() < 2**17 or torch.compiler.is_compiling():
+    if input.numel() < 2**17 or _traced():
         return torch.log_softmax(input, dim).gather(dim, index)
     return _relative(input, index, dim, False)
 
@@ -100,10 +107,14 @@ def _log_complement(input: Tensor, dim: int) -> Tensor:
     return torch.log1p(-p).scatter(dim, top, rest)
 
 
+def _traced() -> bool:
+    """Whether operations are being written down, for a compiler or an export."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
+
+
 def _left_out(ignored: Tensor) -> bool:
     """Whether any sample is; taken for granted where looking would hold up a GPU, or is not possible."""
-    traced = torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined]
-    if traced or ignored.device.type != "cpu":
+    if _traced() or ignored.device.type != "cpu":
         return True
     try:
         return bool(ignored.any())

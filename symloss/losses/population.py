@@ -174,15 +174,14 @@ class Population:
         direction = direction.flatten(1)
         found = []
         for block, group in zip(blocks, self.groups, strict=True):
-            if len(group.rows) == 1:
-                found.append(block @ direction[group.rows[0]])
-            else:
-                each = block.view(len(block) // len(group.rows), len(group.rows), block.shape[1])
-                found.append((each * direction[group.where]).sum(-1).flatten())
+            # One product for each model, whatever is beside it: results must not depend on that.
+            each = block.view(len(block) // len(group.rows), len(group.rows), block.shape[1])
+            columns = [each[:, place] @ direction[row] for place, row in enumerate(group.rows)]
+            found.append(torch.stack(columns, 1).flatten() if len(columns) > 1 else columns[0])
         return torch.cat(found) if found else mixed.new_zeros(0)
 
     def linearised(self, outputs: Tensor, targets: Tensor, constants: Tensor) -> tuple[Tensor, Transpose]:
-        """See `Tunable`; constants are those of `flat_constants`."""
+        """See `Tunable`; constants are those of `constants`."""
         predictions = predictions_of(outputs, self.kind, plain=True)
         slopes, mixed = self.slopes_and_mixed(predictions, targets, constants)
         share = averaged(outputs, self.kind)

@@ -39,7 +39,7 @@ class Program:
         self._predictions = np.empty((1 if shared else sum(counts), *shape), dtype)
         self._targets = np.empty(shape, dtype)
         self._constants = np.empty(num_constants, dtype)
-        self._has_constants = False
+        self._known: bytes | None = None  # the constants that the arrays of numbers are made of
         self.first = np.empty((sum(counts), *shape), dtype)
         self.others = np.empty((num_others, *shape), dtype)
         self._of_numbers: list[Call] = []
@@ -71,9 +71,9 @@ class Program:
         np.copyto(self._predictions, predictions)
         np.copyto(self._targets, targets)
         with np.errstate(all="ignore"):
-            if not (self._has_constants and np.array_equal(constants, self._constants)):
+            if (own := constants.tobytes()) != self._known:
                 np.copyto(self._constants, constants)
-                self._has_constants = True
+                self._known = own
                 for function, arguments in self._of_numbers:
                     function(*arguments)
             for function, arguments in self._calls:

@@ -234,6 +234,37 @@ def test_vmap_is_a_loop(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
+def test_losses_of_samples_may_be_written_over_and_have_a_jacobian(name):
+    kind = CATALOGUE[name].kinds[0]
+    z, y = data(kind, torch.float64)
+
+    def values(z):
+        return of(name).loss(z, y, reduction="none")
+
+    leaf = z.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(2 * values(leaf).sum(), leaf)
+    written = values(leaf)
+    written.mul_(2)
+    torch.testing.assert_close(torch.autograd.grad(written.sum(), leaf)[0], expected)
+    one_by_one, at_once = (torch.autograd.functional.jacobian(values, z, vectorize=v) for v in (False, True))
+    torch.testing.assert_close(at_once, one_by_one)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("name", ["focal", "sparse-lsr", "poly-1"])
+def test_a_traced_loss_can_be_saved_and_leaves_samples_out(name, tmp_path):
+    z, y = data(Kind.MULTICLASS)
+    traced = torch.jit.trace(of(name).Loss(), (z, y))
+    traced.save(tmp_path / "loss.pt")
+    again = torch.jit.load(tmp_path / "loss.pt")
+    some = y.clone()
+    some[0] = -100
+    for target in (y, some):
+        torch.testing.assert_close(again(z, target), of(name).loss(z, target))
+
+
+@pytest.mark.parametrize("name", EVERY)
 def test_second_derivatives_are_those_of_finite_differences(name):
     kind = CATALOGUE[name].kinds[0]
     z, y = data(kind, torch.float64)

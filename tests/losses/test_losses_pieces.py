@@ -144,6 +144,32 @@ def test_a_formula_can_be_transformed_by_torch_func():
     torch.testing.assert_close(each, torch.func.vmap(torch.func.grad_and_value(plain))(z, index))
 
 
+def twice(number, classes):
+    """A formula that gives one tensor as the value and as its derivative, or what it was given."""
+    power = torch.exp(number)
+    return power, power
+
+
+@pytest.mark.parametrize("formula", [softened, twice, lambda number, classes: (number, 1.0)])
+def test_what_a_formula_gives_may_be_written_over(formula):
+    z = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    index = torch.tensor([[0], [5], [2], [1]])
+    (expected,) = torch.autograd.grad(3 * pieces._relative(z, index, 1, True, formula).sum(), z)
+    values = pieces._relative(z, index, 1, True, formula)
+    values.mul_(3)
+    torch.testing.assert_close(torch.autograd.grad(values.sum(), z)[0], expected)
+
+
+@pytest.mark.parametrize("formula", [None, softened])
+def test_several_gradients_at_once_are_those_one_by_one(formula):
+    z = torch.randn(4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    values = pieces._relative(z, torch.tensor([[0], [5], [2], [1]]), 1, True, formula).flatten()
+    directions = torch.eye(4)
+    (found,) = torch.autograd.grad(values, z, directions, is_grads_batched=True, retain_graph=True)
+    for own, direction in zip(found, directions, strict=True):
+        torch.testing.assert_close(own, torch.autograd.grad(values, z, direction, retain_graph=True)[0])
+
+
 def test_whether_samples_are_left_out_is_looked_at_where_it_can_be():
     none, one = torch.zeros(3, dtype=torch.bool), torch.tensor([False, True, False])
     assert not pieces._left_out(none)

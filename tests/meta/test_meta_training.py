@@ -97,8 +97,8 @@ def test_lockstep_training_equals_training_one_after_another(model, momentum, ne
 
 
 def dice(outputs, labels):
-    """A loss of the whole batch: one minus the soft overlap."""
-    p = torch.softmax(outputs, dim=1).gather(1, labels[:, None])
+    """A loss of the whole batch: one minus the soft overlap. It reads outputs as they stand in memory."""
+    p = torch.softmax(outputs.view(-1).view(len(outputs), -1), dim=1).gather(1, labels[:, None])
     return 1 - 2 * p.sum() / (p.square().sum() + len(p))
 
 

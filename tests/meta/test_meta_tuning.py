@@ -106,6 +106,19 @@ def test_tuning_lowers_the_task_loss_after_a_step_and_repeats_itself():
     assert after < before
 
 
+def test_tuned_constants_do_not_depend_on_what_is_tuned_beside_them():
+    task = small_task("linear")
+    one, other, twin = (
+        with_weights(parse_expression(text), "edges")
+        for text in ("0.3 * square(p - 0.4 * y)", "abs(p - 1.1 * y)", "0.9 * square(p - 0.2 * y)")
+    )
+    settings = Tuning(steps=40, batch_size=32)
+    chain = as_chain(seeded_model(task.make_model, 0), task.train.x[:2])
+    for plan in (PLAN, Plan(chain, 12)):
+        beside = [tune([one, neighbour], task, settings, 0, plan)[0] for neighbour in (other, twin)]
+        assert beside[0] == beside[1] != one
+
+
 def test_a_candidate_whose_gradient_is_not_finite_stands_still_alone():
     task = small_task("linear")
     bad = parse_expression("exp(exp(90 * p + 9)) * y")
