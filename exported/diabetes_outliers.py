@@ -1,6 +1,7 @@
 """A loss function discovered by symloss: the mean of these values
 
-    1.627 * min(pow(p - y, 1.078), 1.764)
+    0.6443 * (1.186 * pow(1.191 * (1.175 * p - 1.03 * y), 1.233) + 1.01 * pow(0.9705 * (0.9535 *
+        p - 1.046 * y), 0.3696))
 
 where p = the predicted value, y = the true value.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
@@ -8,15 +9,16 @@ pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 format: torch
 kind: regression
 reduction: mean
-expression: 1.6272678381361032 * min(pow(prediction - target, 1.077669953934417), 1.7636981293199643)
+expression: 0.6443081332044234 * (1.185969352722168 * pow(1.190696120262146 * (1.1754218339920044 * prediction - 1.0297900438308716 * target), 1.2330268621444702) + 1.0098228454589844 * pow(0.9704595804214478 * (0.9535265564918518 * prediction - 1.0462970733642578 * target), 0.36964744329452515))
 found by: symloss search --task diabetes --outliers 0.2 --device cpu --set training.steps=1000 --set
-    training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
-    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
-candidate: 226
+    training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 155
 task: diabetes, outliers 0.2
 metric: mse
-fitness: 0.5022183328765769
+fitness: 0.5004492351860721
+confirmed: 0.536511686636495
 learning_rate: 0.0001
 seed: 0
 symloss: 0.1.0
@@ -46,9 +48,13 @@ def loss(
         raise ValueError(f"target {tuple(target.shape)} does not fit input {tuple(input.shape)}")
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
-    product_1 = 1.077669953934417 * torch.log(torch.clamp(torch.abs(input - target), min=1e-07))
-    exp_1 = torch.exp(torch.clamp(product_1, max=80.0))
-    values = 1.6272678381361032 * torch.minimum(exp_1, input.new_full((), 1.7636981293199643))
+    product_1 = 1.190696120262146 * (1.1754218339920044 * input - 1.0297900438308716 * target)
+    product_2 = 1.2330268621444702 * torch.log(torch.clamp(torch.abs(product_1), min=1e-07))
+    product_3 = 0.9704595804214478 * (0.9535265564918518 * input - 1.0462970733642578 * target)
+    product_4 = 0.36964744329452515 * torch.log(torch.clamp(torch.abs(product_3), min=1e-07))
+    product_5 = 1.0098228454589844 * torch.exp(torch.clamp(product_4, max=80.0))
+    sum_1 = 1.185969352722168 * torch.exp(torch.clamp(product_2, max=80.0)) + product_5
+    values = 0.6443081332044234 * sum_1
     if weight is not None:
         weight = weight.expand_as(values)
         values = values * weight

@@ -1,6 +1,7 @@
 """A loss function discovered by symloss: the mean of these values
 
-    1.627 * min(pow(p - y, 1.078), 1.764)
+    0.6443 * (1.186 * pow(1.191 * (1.175 * p - 1.03 * y), 1.233) + 1.01 * pow(0.9705 * (0.9535 *
+        p - 1.046 * y), 0.3696))
 
 where p = the predicted value, y = the true value.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
@@ -8,15 +9,16 @@ pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 format: numpy
 kind: regression
 reduction: mean
-expression: 1.6272678381361032 * min(pow(prediction - target, 1.077669953934417), 1.7636981293199643)
+expression: 0.6443081332044234 * (1.185969352722168 * pow(1.190696120262146 * (1.1754218339920044 * prediction - 1.0297900438308716 * target), 1.2330268621444702) + 1.0098228454589844 * pow(0.9704595804214478 * (0.9535265564918518 * prediction - 1.0462970733642578 * target), 0.36964744329452515))
 found by: symloss search --task diabetes --outliers 0.2 --device cpu --set training.steps=1000 --set
-    training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
-    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
-candidate: 226
+    training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 155
 task: diabetes, outliers 0.2
 metric: mse
-fitness: 0.5022183328765769
+fitness: 0.5004492351860721
+confirmed: 0.536511686636495
 learning_rate: 0.0001
 seed: 0
 symloss: 0.1.0
@@ -55,9 +57,12 @@ def loss(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    product_1 = 1.077669953934417 * np.log(np.maximum(np.abs(outputs - target), 1e-07))
-    minimum_1 = np.minimum(np.exp(np.minimum(product_1, 80.0)), 1.7636981293199643)
-    values = 1.6272678381361032 * minimum_1
+    product_1 = 1.190696120262146 * (1.1754218339920044 * outputs - 1.0297900438308716 * target)
+    minimum_1 = np.minimum(1.2330268621444702 * np.log(np.maximum(np.abs(product_1), 1e-07)), 80.0)
+    product_2 = 0.9704595804214478 * (0.9535265564918518 * outputs - 1.0462970733642578 * target)
+    minimum_2 = np.minimum(0.36964744329452515 * np.log(np.maximum(np.abs(product_2), 1e-07)), 80.0)
+    sum_1 = 1.185969352722168 * np.exp(minimum_1) + 1.0098228454589844 * np.exp(minimum_2)
+    values = 0.6443081332044234 * sum_1
     values = values + np.zeros_like(outputs)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -69,12 +74,18 @@ def gradient(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    difference_1 = outputs - target
-    guard_1 = np.maximum(np.abs(difference_1), 1e-07)
-    product_1 = 1.077669953934417 * np.log(guard_1)
-    exp_1 = np.exp(np.minimum(product_1, 80.0))
-    product_2 = 1.0 / guard_1 * _guard_slope(difference_1) * 1.077669953934417
-    product_3 = exp_1 * (product_2 * (1.0 + np.minimum(np.sign(80.0 - product_1), 0.0)))
-    slopes = product_3 * (0.5 + 0.5 * np.sign(1.7636981293199643 - exp_1)) * 1.6272678381361032
+    product_1 = 1.190696120262146 * (1.1754218339920044 * outputs - 1.0297900438308716 * target)
+    guard_1 = np.maximum(np.abs(product_1), 1e-07)
+    product_2 = 1.2330268621444702 * np.log(guard_1)
+    product_3 = 0.9704595804214478 * (0.9535265564918518 * outputs - 1.0462970733642578 * target)
+    guard_2 = np.maximum(np.abs(product_3), 1e-07)
+    product_4 = 0.36964744329452515 * np.log(guard_2)
+    product_5 = 1.0 / guard_1 * (_guard_slope(product_1) * 1.3995702174056959) * 1.2330268621444702
+    product_6 = product_5 * (1.0 + np.minimum(np.sign(80.0 - product_2), 0.0))
+    product_7 = 1.0 / guard_2 * (_guard_slope(product_3) * 0.9253589819337904) * 0.36964744329452515
+    product_8 = product_7 * (1.0 + np.minimum(np.sign(80.0 - product_4), 0.0))
+    product_9 = np.exp(np.minimum(product_4, 80.0)) * product_8 * 1.0098228454589844
+    sum_1 = np.exp(np.minimum(product_2, 80.0)) * product_6 * 1.185969352722168 + product_9
+    slopes = sum_1 * 0.6443081332044234
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

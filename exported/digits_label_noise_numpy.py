@@ -1,6 +1,6 @@
 """A loss function discovered by symloss: the mean of the sum over classes of
 
-    2.533 * (2.961 * ((1 - y) * aq(p, p)) - 0.1088 * (y * log(p)))
+    0.6718 * (5.061 * ((1 - y) * aq(p, p)) - y * log(p))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
 log(a) means ln(max(|a|, 1e-7)).
@@ -8,15 +8,16 @@ log(a) means ln(max(|a|, 1e-7)).
 format: numpy
 kind: multiclass
 reduction: mean
-expression: 2.5330868486400133 * (2.9611386532290154 * ((1.0 - target) * aq(prediction, prediction)) - 0.1088296118070205 * (target * log(prediction)))
+expression: 0.6717922838690636 * (5.0607836855222015 * ((1.0 - target) * aq(prediction, prediction)) - target * log(prediction))
 found by: symloss search --task digits --label-noise 0.4 --device cpu --set training.steps=1000
-    --set training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
-    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
-candidate: 175
+    --set training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 201
 task: digits, label noise 0.4
 metric: error
-fitness: 0.04596100278551532
+fitness: 0.05013927576601671
+confirmed: 0.05933147632311977
 learning_rate: 0.003
 seed: 0
 symloss: 0.1.0
@@ -63,9 +64,8 @@ def loss(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    product_1 = 0.1088296118070205 * (target * np.maximum(log_p, -16.11809565095832))
-    difference_1 = 2.9611386532290154 * ((1.0 - target) * (p / np.sqrt(1.0 + p * p))) - product_1
-    values = 2.5330868486400133 * difference_1
+    product_1 = 5.0607836855222015 * ((1.0 - target) * (p / np.sqrt(1.0 + p * p)))
+    values = 0.6717922838690636 * (product_1 - target * np.maximum(log_p, -16.11809565095832))
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -82,7 +82,6 @@ def gradient(outputs, target, reduction="mean"):
     sqrt_1 = np.sqrt(1.0 + product_1)
     quotient_1 = (p - p / sqrt_1 * (0.5 / sqrt_1 * (product_1 + product_1))) / sqrt_1
     product_2 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * target
-    difference_1 = quotient_1 * (1.0 - target) * 2.9611386532290154 - product_2 * 0.1088296118070205
-    slopes = difference_1 * 2.5330868486400133
+    slopes = (quotient_1 * (1.0 - target) * 5.0607836855222015 - product_2) * 0.6717922838690636
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -1,6 +1,6 @@
 """A loss function discovered by symloss: the mean of the sum over classes of
 
-    2.414 * (1.909 * (y * (1 - p + (1 - p))) - 0.6954 * log(p + 0.1117))
+    9.13 * (y * (1 - p) - 0.04431 * log(p))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
 log(a) means ln(max(|a|, 1e-7)).
@@ -8,15 +8,16 @@ log(a) means ln(max(|a|, 1e-7)).
 format: numpy
 kind: multiclass
 reduction: mean
-expression: 2.4135823824667555 * (1.908934654213845 * (target * (1.0 - prediction + (1.0 - prediction))) - 0.695381999264959 * log(prediction + 0.11167184216022105))
+expression: 9.129864482845683 * (target * (1.0 - prediction) - 0.04431271262514318 * log(prediction))
 found by: symloss search --task digits --device cpu --set training.steps=1000 --set
-    training.network=chain --set training.models_at_once=16 --set tuning.weights=none --set
-    finalists.count=12 --set finalists.seeds=10 --set finalists.steps=2.0 --set
-    'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
-candidate: 18
+    training.network=chain --set training.models_at_once=16 --set finalists.count=12 --set
+    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
+    --seeds catalogue
+candidate: 208
 task: digits
 metric: error
-fitness: 0.022284122562674095
+fitness: 0.020891364902506964
+confirmed: 0.018941504178272985
 learning_rate: 0.03
 seed: 0
 symloss: 0.1.0
@@ -62,11 +63,9 @@ def loss(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    p, _ = _probabilities(outputs)
-    difference_1 = 1.0 - p
-    product_1 = 1.908934654213845 * (target * (difference_1 + difference_1))
-    difference_2 = product_1 - 0.695381999264959 * np.log(p + 0.11167184216022105)
-    values = 2.4135823824667555 * difference_2
+    p, log_p = _probabilities(outputs)
+    difference_1 = target * (1.0 - p) - 0.04431271262514318 * np.maximum(log_p, -16.11809565095832)
+    values = 9.129864482845683 * difference_1
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -78,8 +77,8 @@ def gradient(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    p, _ = _probabilities(outputs)
-    product_1 = 1.0 / (p + 0.11167184216022105) * p * 0.695381999264959
-    slopes = ((-p - p) * target * 1.908934654213845 - product_1) * 2.4135823824667555
+    p, log_p = _probabilities(outputs)
+    product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * 0.04431271262514318
+    slopes = (-(p * target) - product_1) * 9.129864482845683
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

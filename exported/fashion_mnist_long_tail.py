@@ -1,137 +1,51 @@
 """A loss function discovered by symloss: the mean of the sum over classes of
 
-    4.589 * (3.01 * ((1 - y) * p) - 0.06143 * (y * log(p)))
+    13.32 * (y * (1 - p) + (1 - y) * pow(p, 2.977))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
-log(a) means ln(max(|a|, 1e-7)).
+pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 
 format: torch
 kind: multiclass
 reduction: mean
-expression: 4.58923451248901 * (3.0095870106928304 * ((1.0 - target) * prediction) - 0.06143262295064724 * (target * log(prediction)))
+expression: 13.323730707102383 * (target * (1.0 - prediction) + (1.0 - target) * pow(prediction, 2.9766948990163864))
 found by: symloss search --task fashion-mnist --model mlp --metric f1 --imbalance 100.0 --train-size
     3000 --device cpu --set training.steps=500 --set training.network=chain --set
-    training.models_at_once=16 --set tuning.weights=none --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
-    --seeds catalogue
-candidate: 101
+    training.models_at_once=2 --set finalists.count=12 --set finalists.seeds=10 --set
+    finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
+candidate: 187
 task: fashion-mnist, imbalance 100, train size 3000
 metric: f1
-fitness: 0.30502218080472104
+fitness: 0.3035361408981629
+confirmed: 0.3127790040605498
 learning_rate: 0.01
 seed: 0
 symloss: 0.1.0
 verified: executed on its own at 274 points (ordinary, extreme, ties) and equal to symloss's
     evaluation of this formula, worst relative errors float64: value under 1e-11, gradient under
-    1e-11; float32: value under 1e-4, gradient under 1e-5
+    1e-11; float32: value under 1e-5, gradient under 1e-5
 """
-
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-
-class _TrueClass(torch.autograd.Function):
-    """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes.
-
-    formula: a function of those numbers, without the dimension, and the count of classes, which makes of them
-             the losses of samples, then returned, and their derivatives by the numbers.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any) -> Tensor:
-        found = None
-        if input.device.type == "cpu" and input.numel():  # looking at numbers would hold up a GPU
-            powers, total = torch.softmax(input, dim), None
-            found = powers.gather(dim, index)
-            if others:
-                total = powers.scatter_(dim, index, 0.0).sum(dim, keepdim=True)
-                found /= total
-            least, most = found.aminmax()
-            found = (
-                found.log_() if 1e-26 < least.item() <= most.item() < 1e26 else None
-            )  # else near underflow
-        if found is None:
-            powers = input.scatter(dim, index, -torch.inf) if others else input
-            highest = powers.amax(dim, keepdim=True)
-            powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
-            total = powers.sum(dim, keepdim=True)
-            found = input.gather(dim, index) - highest - total.log()
-        ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
-        ctx.save_for_backward(input, index)
-        if formula is None:
-            return found
-        numbers = found.squeeze(dim)
-        values, ctx.slopes = formula(numbers, input.shape[dim])
-        own = values is not numbers and values is not ctx.slopes  # the caller may write over what is returned
-        return values if own else values.clone()
-
-    @staticmethod
-    def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None]:
-        input, index = ctx.saved_tensors
-        dim, others, formula = ctx.dim, ctx.others, ctx.formula
-        powers, ctx.powers = ctx.powers, None
-        again = powers is None or torch.is_grad_enabled()  # a second pass, or second derivatives
-        slope = rise
-        if formula is not None:
-            slopes = ctx.slopes
-            if again:
-                numbers = _relative(input, index, dim, others).squeeze(dim)
-                slopes = formula(numbers, input.shape[dim])[1]
-            slope = (rise * slopes).unsqueeze(dim)
-        if not again:
-            try:
-                gradient = powers.mul_(-slope if ctx.total is None else slope / -ctx.total)
-            except RuntimeError:  # for several gradients at once
-                again = True
-        if again:
-            masked = input.scatter(dim, index, -torch.inf) if others else input
-            gradient = torch.softmax(masked, dim) * -slope
-        return gradient.scatter_add_(dim, index, slope), None, None, None, None
-
-
-def _relative(input: Tensor, index: Tensor, dim: int, others: bool, formula: Any = None) -> Tensor:
-    """What `_TrueClass` computes, also when transformed."""
-    if not _traced():
-        try:
-            return _TrueClass.apply(input, index, dim, others, formula)
-        except RuntimeError:  # for torch.func and tracers; whatever else is wrong is so below, too
-            pass
-    rest = input.scatter(dim, index, -torch.inf) if others else input
-    highest = rest.amax(dim, keepdim=True).detach()
-    found = input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
-    return found if formula is None else formula(found.squeeze(dim), input.shape[dim])[0]
-
-
-def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The logarithm of the true class's probability."""
-    if input.numel() < 2**17 or _traced():
-        return torch.log_softmax(input, dim).gather(dim, index)
-    return _relative(input, index, dim, False)
 
 
 def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
     """The term of each class, whose target is a probability."""
     p = torch.softmax(input, dim)
     log_p = torch.log_softmax(input, dim)
-    product_1 = 0.06143262295064724 * (target * torch.clamp(log_p, min=-16.11809565095832))
-    return 4.58923451248901 * (3.0095870106928304 * ((1.0 - target) * p) - product_1)
+    exp_1 = torch.exp(2.9766948990163864 * torch.clamp(log_p, min=-16.11809565095832))
+    return 13.323730707102383 * (target * (1.0 - p) + (1.0 - target) * exp_1)
 
 
-def _of_log_p(log_p: Tensor, classes: int) -> tuple[Tensor, Any]:
-    """The whole loss of a sample from the log-probability of its true class, and its derivative by that."""
-    p = torch.exp(log_p)
-    negative_1 = -(0.06143262295064724 * torch.clamp(log_p, min=-16.11809565095832))
-    sum_1 = 1.0 + torch.clamp(torch.sign(log_p - (-16.11809565095832)), max=0.0)
-    values = 4.58923451248901 * negative_1 + 13.811700577810168 * (1.0 - p)
-    slopes = -(sum_1 * 0.06143262295064724 * 4.58923451248901) - p * 13.811700577810168
-    return values, slopes
-
-
-def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The whole loss of a sample; index has one entry along dim."""
-    return _relative(input, index, dim, False, _of_log_p)
+def _of_classes(input: Tensor, index: Tensor, dim: int) -> Tensor:
+    """The loss of a sample: the term of its true class, and those of the others."""
+    log_p = torch.log_softmax(input, dim)
+    exp_1 = torch.exp(2.9766948990163864 * torch.clamp(log_p, min=-16.11809565095832))
+    others = 13.323730707102383 * exp_1
+    p = torch.softmax(input, dim).gather(dim, index)
+    true = 13.323730707102383 * (1.0 - p)
+    return others.scatter(dim, index, true).sum(dim)
 
 
 def loss(
@@ -169,7 +83,7 @@ def loss(
         weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
         share = weights.sum()
     if weight is None:
-        values = _of_true_class(input, index, dim)
+        values = _of_classes(input, index, dim)
     else:  # every class has a term of its own
         hot = torch.zeros_like(input).scatter(dim, index, 1.0)
         values = _weighted(_terms(input, hot, dim), weight, dim).sum(dim)

@@ -1,23 +1,23 @@
 """A loss function discovered by symloss: the mean of the sum over classes of
 
-    4.589 * (3.01 * ((1 - y) * p) - 0.06143 * (y * log(p)))
+    13.32 * (y * (1 - p) + (1 - y) * pow(p, 2.977))
 
 where p = softmax(outputs), y = 1 for the true class and 0 for the others.
-log(a) means ln(max(|a|, 1e-7)).
+pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 
 format: numpy
 kind: multiclass
 reduction: mean
-expression: 4.58923451248901 * (3.0095870106928304 * ((1.0 - target) * prediction) - 0.06143262295064724 * (target * log(prediction)))
+expression: 13.323730707102383 * (target * (1.0 - prediction) + (1.0 - target) * pow(prediction, 2.9766948990163864))
 found by: symloss search --task fashion-mnist --model mlp --metric f1 --imbalance 100.0 --train-size
     3000 --device cpu --set training.steps=500 --set training.network=chain --set
-    training.models_at_once=16 --set tuning.weights=none --set finalists.count=12 --set
-    finalists.seeds=10 --set finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]'
-    --seeds catalogue
-candidate: 101
+    training.models_at_once=2 --set finalists.count=12 --set finalists.seeds=10 --set
+    finalists.steps=2.0 --set 'finalists.factors=[0.3, 1.0, 3.0, 10.0]' --seeds catalogue
+candidate: 187
 task: fashion-mnist, imbalance 100, train size 3000
 metric: f1
-fitness: 0.30502218080472104
+fitness: 0.3035361408981629
+confirmed: 0.3127790040605498
 learning_rate: 0.01
 seed: 0
 symloss: 0.1.0
@@ -64,8 +64,8 @@ def loss(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    product_1 = 0.06143262295064724 * (target * np.maximum(log_p, -16.11809565095832))
-    values = 4.58923451248901 * (3.0095870106928304 * ((1.0 - target) * p) - product_1)
+    product_1 = (1.0 - target) * np.exp(2.9766948990163864 * np.maximum(log_p, -16.11809565095832))
+    values = 13.323730707102383 * (target * (1.0 - p) + product_1)
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -78,8 +78,8 @@ def gradient(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * target
-    difference_1 = p * (1.0 - target) * 3.0095870106928304 - product_1 * 0.06143262295064724
-    slopes = difference_1 * 4.58923451248901
+    product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * 2.9766948990163864
+    product_2 = np.exp(2.9766948990163864 * np.maximum(log_p, -16.11809565095832)) * product_1
+    slopes = (-(p * target) + product_2 * (1.0 - target)) * 13.323730707102383
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient
