@@ -261,7 +261,7 @@ def breakdown(task: Task, losses: Sequence[Expr], plan: Plan, steps: int) -> lis
         ]
         times = interleaved(works, steps, device)
     whole, run, back, slopes = (statistics.median(own) for own in times)
-    rest = whole - run - back - slopes
+    rest = max(whole - run - back - slopes, 0.0)
     parts = {"forward": run, "backward": back, "the losses": slopes, "optimiser and batches": rest}
     shares = ", ".join(f"{name} {own / whole:.0%}" for name, own in parts.items())
     return [

@@ -6,6 +6,7 @@ same generations, so that what differs is the time and nothing else.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -149,9 +150,11 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None) -> lis
     for label, way in ways.items():
         total = sum(way.seconds)
         same = way.winner.loss.expression == winner.loss.expression
+        reached = way.time_to(winner.score.fitness)
         lines.append(
             f"| {label} | {total:.1f} | {len(way.candidates) / total:.1f} | "
-            f"{way.time_to(winner.score.fitness):.1f} s | {'yes' if same else f'no: {way.winner.id}'} |"
+            f"{f'{reached:.1f} s' if math.isfinite(reached) else 'never'} | "
+            f"{'yes' if same else f'no: {way.winner.id}'} |"
         )
     if plain is not None:
         lines.append(plain_row(recording, config, plain, winner.score.fitness))

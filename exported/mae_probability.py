@@ -21,6 +21,24 @@ import torch
 from torch import Tensor, nn
 
 
+def _by_powers(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The true class's output minus a log-sum-exp, exponentials, and their sum; None for a sum of 1."""
+    if input.device.type == "cpu" and input.numel():  # looking at numbers would hold up a GPU
+        powers, total = torch.softmax(input, dim), None
+        found = powers.gather(dim, index)
+        if others:
+            total = powers.scatter_(dim, index, 0.0).sum(dim, keepdim=True)
+            found /= total
+        least, most = found.aminmax()
+        if 1e-26 < least.item() <= most.item() < 1e26:  # nothing has come near underflow
+            return found.log_(), powers, total
+    powers = input.scatter(dim, index, -torch.inf) if others else input
+    highest = powers.amax(dim, keepdim=True)
+    powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
+    total = powers.sum(dim, keepdim=True)
+    return input.gather(dim, index) - highest - total.log(), powers, total
+
+
 class _TrueClass(torch.autograd.Function):
     """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes.
 
@@ -30,23 +48,7 @@ class _TrueClass(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any) -> Tensor:
-        found = None
-        if input.device.type == "cpu" and input.numel():  # looking at numbers would hold up a GPU
-            powers, total = torch.softmax(input, dim), None
-            found = powers.gather(dim, index)
-            if others:
-                total = powers.scatter_(dim, index, 0.0).sum(dim, keepdim=True)
-                found /= total
-            least, most = found.aminmax()
-            found = (
-                found.log_() if 1e-26 < least.item() <= most.item() < 1e26 else None
-            )  # else near underflow
-        if found is None:
-            powers = input.scatter(dim, index, -torch.inf) if others else input
-            highest = powers.amax(dim, keepdim=True)
-            powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
-            total = powers.sum(dim, keepdim=True)
-            found = input.gather(dim, index) - highest - total.log()
+        found, powers, total = _by_powers(input, index, dim, others)
         ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
         ctx.save_for_backward(input, index)
         if formula is None:

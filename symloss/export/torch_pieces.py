@@ -7,9 +7,10 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _WIDE = (
+_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _WIDE = (
     inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
+        pieces._by_powers,
         pieces._TrueClass,
         pieces._relative,
         pieces._log_p,
@@ -21,6 +22,7 @@ TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _WIDE = (
     )
 )
 
+TRUE_CLASS = f"{_BY_POWERS}\n\n{_TRUE_CLASS}"
 LEFT_OUT = f"{_TRACED}\n\n{_LEFT_OUT}"
 
 CONVENTIONS = '''\
