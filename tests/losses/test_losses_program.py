@@ -48,9 +48,10 @@ def test_a_program_computes_what_torch_does_with_its_tapes(exprs, count, shared)
         for k in range(count):
             expected = replayed(tape, predictions[0 if shared else model + k], constants[k])
             found = np.stack([program.first[model + k], *others[:, k]])
-            # Where a number overflows on the way, torch's sign of what is none is 0 and not NaN.
             usable = np.isfinite(found) & np.isfinite(expected)
-            assert usable.mean() > 0.5 or not np.isfinite(expected).all()
+            # Torch's sign of what is no number is 0 and not NaN; nothing else may differ in what is finite.
+            if not {"sign", "guard_slope"} & {word for word, *_ in tape.instructions}:
+                np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
             np.testing.assert_allclose(found[usable], expected[usable], rtol=1e-9, atol=1e-12)
         model, row = model + count, row + count * tape.num_constants
 
