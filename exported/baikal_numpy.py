@@ -67,7 +67,7 @@ def gradient(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    negative_1 = -(1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0))
-    slopes = np.exp(-1.0 * np.maximum(log_p, -16.11809565095832)) * negative_1 * target - 1.0
+    sum_1 = 1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)
+    slopes = -1.0 - np.exp(-1.0 * np.maximum(log_p, -16.11809565095832)) * sum_1 * target
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

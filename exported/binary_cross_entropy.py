@@ -38,7 +38,7 @@ def loss(
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
     product_1 = (1.0 - target) * functional.logsigmoid(-input)
-    values = -(target * functional.logsigmoid(input)) - product_1
+    values = -(target * functional.logsigmoid(input) + product_1)
     if weight is not None:
         values = values * weight
     if reduction == "none":

@@ -51,7 +51,7 @@ def loss(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    values = -(target * _log_sigmoid(outputs)) - (1.0 - target) * _log_sigmoid(-outputs)
+    values = -(target * _log_sigmoid(outputs) + (1.0 - target) * _log_sigmoid(-outputs))
     values = values + np.zeros_like(outputs)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -63,6 +63,6 @@ def gradient(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
-    slopes = -(_sigmoid(-outputs) * target) - (-(_sigmoid(outputs) * (1.0 - target)))
+    slopes = _sigmoid(outputs) * (1.0 - target) - _sigmoid(-outputs) * target
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

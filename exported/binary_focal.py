@@ -37,10 +37,11 @@ def loss(
         raise ValueError(f"target {tuple(target.shape)} does not fit input {tuple(input.shape)}")
     input = _wide(input)
     target = target.reshape(input.shape).to(input.dtype)
+    negative_1 = -input
     sigmoid_1 = torch.sigmoid(input)
-    sigmoid_2 = torch.sigmoid(-input)
-    product_1 = (1.0 - target) * (sigmoid_1 * sigmoid_1 * functional.logsigmoid(-input))
-    values = -(target * (sigmoid_2 * sigmoid_2 * functional.logsigmoid(input))) - product_1
+    sigmoid_2 = torch.sigmoid(negative_1)
+    product_1 = (1.0 - target) * (sigmoid_1 * sigmoid_1 * functional.logsigmoid(negative_1))
+    values = -(target * (sigmoid_2 * sigmoid_2 * functional.logsigmoid(input)) + product_1)
     if weight is not None:
         values = values * weight
     if reduction == "none":

@@ -51,10 +51,11 @@ def loss(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
+    negative_1 = -outputs
     sigmoid_1 = _sigmoid(outputs)
-    sigmoid_2 = _sigmoid(-outputs)
-    product_1 = (1.0 - target) * (sigmoid_1 * sigmoid_1 * _log_sigmoid(-outputs))
-    values = -(target * (sigmoid_2 * sigmoid_2 * _log_sigmoid(outputs))) - product_1
+    sigmoid_2 = _sigmoid(negative_1)
+    product_1 = (1.0 - target) * (sigmoid_1 * sigmoid_1 * _log_sigmoid(negative_1))
+    values = -(target * (sigmoid_2 * sigmoid_2 * _log_sigmoid(outputs)) + product_1)
     values = values + np.zeros_like(outputs)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -66,13 +67,14 @@ def gradient(outputs, target, reduction="mean"):
     """
     _check(reduction)
     outputs, target = _prepared(outputs, target)
+    negative_1 = -outputs
     sigmoid_1 = _sigmoid(outputs)
-    sigmoid_2 = _sigmoid(-outputs)
+    sigmoid_2 = _sigmoid(negative_1)
     product_1 = sigmoid_2 * (1.0 - sigmoid_2) * sigmoid_2
-    product_2 = (-product_1 - product_1) * _log_sigmoid(outputs)
+    product_2 = (product_1 + product_1) * _log_sigmoid(outputs)
     product_3 = sigmoid_1 * (1.0 - sigmoid_1) * sigmoid_1
-    product_4 = (product_3 + product_3) * _log_sigmoid(-outputs)
+    product_4 = (product_3 + product_3) * _log_sigmoid(negative_1)
     product_5 = (product_4 - sigmoid_1 * (sigmoid_1 * sigmoid_1)) * (1.0 - target)
-    slopes = -((product_2 + sigmoid_2 * (sigmoid_2 * sigmoid_2)) * target) - product_5
+    slopes = -((sigmoid_2 * (sigmoid_2 * sigmoid_2) - product_2) * target + product_5)
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

@@ -55,7 +55,7 @@ def loss(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    values = -(1.8414709848078965 * (target * log_p))
+    values = -1.8414709848078965 * (target * log_p)
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -68,6 +68,6 @@ def gradient(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, _ = _probabilities(outputs)
-    slopes = -(target * 1.8414709848078965)
+    slopes = target * (-1.8414709848078965)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

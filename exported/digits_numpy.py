@@ -79,6 +79,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
     product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * 0.04431271262514318
-    slopes = (-(p * target) - product_1) * 9.129864482845683
+    slopes = (p * target + product_1) * (-9.129864482845683)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -80,6 +80,6 @@ def gradient(outputs, target, reduction="mean"):
     p, log_p = _probabilities(outputs)
     product_1 = (1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)) * 2.9766948990163864
     product_2 = np.exp(2.9766948990163864 * np.maximum(log_p, -16.11809565095832)) * product_1
-    slopes = (-(p * target) + product_2 * (1.0 - target)) * 13.323730707102383
+    slopes = (product_2 * (1.0 - target) - p * target) * 13.323730707102383
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -69,6 +69,6 @@ def gradient(outputs, target, reduction="mean"):
     p, log_p = _probabilities(outputs)
     difference_1 = 1.0 - p
     product_1 = p * difference_1
-    slopes = -(((-product_1 - product_1) * log_p + difference_1 * difference_1) * target)
+    slopes = -((difference_1 * difference_1 - (product_1 + product_1) * log_p) * target)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

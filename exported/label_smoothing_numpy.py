@@ -55,7 +55,7 @@ def loss(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     classes = outputs.shape[-1]
     p, log_p = _probabilities(outputs)
-    values = -((0.9 * target + 0.1 * (1.0 / classes)) * log_p)
+    values = (-0.9 * target - 0.1 * (1.0 / classes)) * log_p
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -69,6 +69,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     classes = outputs.shape[-1]
     p, _ = _probabilities(outputs)
-    slopes = -(0.9 * target + 0.1 * (1.0 / classes))
+    slopes = -0.9 * target - 0.1 * (1.0 / classes)
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -61,7 +61,6 @@ def gradient(outputs, target, reduction="mean"):
     sign_1 = np.sign(difference_1)
     product_2 = sign_1 * (-2.0)
     product_3 = np.sign(product_1) * product_2
-    sum_1 = (product_2 + product_3) * 0.5 + 1.0 / (1.0 + exp_1) * (exp_1 * (-product_3))
-    slopes = sign_1 + sum_1
+    slopes = sign_1 + ((product_2 + product_3) * 0.5 - 1.0 / (1.0 + exp_1) * (exp_1 * product_3))
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

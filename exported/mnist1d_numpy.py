@@ -77,6 +77,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, _ = _probabilities(outputs)
     product_1 = p * p
-    slopes = (-(p * target) + (product_1 + product_1) * 3.2306010273982633) * 9.631129618518742
+    slopes = ((product_1 + product_1) * 3.2306010273982633 - p * target) * 9.631129618518742
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

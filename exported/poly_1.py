@@ -113,7 +113,7 @@ def _of_log_p(log_p: Tensor, classes: int) -> tuple[Tensor, Any]:
     """The whole loss of a sample from the log-probability of its true class, and its derivative by that."""
     p = torch.exp(log_p)
     values = 1.0 - p - log_p
-    slopes = -p - 1.0
+    slopes = -1.0 - p
     return values, slopes
 
 
@@ -145,21 +145,13 @@ def loss(
         if ignore_index >= 0:
             raise ValueError("ignore_index is a class id, and target has probabilities")
         values = _weighted(_terms(input, target.to(input.dtype), dim), weight, dim).sum(dim)
-        return _reduced(values, values.numel(), reduction)
+        return _reduced(values, None, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {tuple(target.shape)} do not fit input {tuple(input.shape)}")
-    index, share = target.long().unsqueeze(dim), target.numel()
-    ignored = target == ignore_index
-    some = _left_out(ignored)
-    if some:
-        index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
-    if weight is not None:
-        weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
-        share = weights.sum()
+    index, ignored, weights, share = _samples(input, target, weight, ignore_index, dim)
     values = _of_true_class(input, index, dim)
-    if weight is not None:
-        values = values * weights
-    return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, reduction)
+    values = values if weights is None else values * weights
+    return _reduced(values, ignored, share, reduction)
 
 
 def _traced() -> bool:
@@ -167,14 +159,35 @@ def _traced() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
-def _left_out(ignored: Tensor) -> bool:
-    """Whether any sample is; taken for granted where looking would hold up a GPU, or is not possible."""
-    if _traced() or ignored.device.type != "cpu":
+def _left_out(target: Tensor, ignore_index: int) -> bool:
+    """Whether any sample may be; taken for granted where looking would hold up a GPU, or is not possible."""
+    if _traced() or target.device.type != "cpu":
         return True
     try:
-        return bool(ignored.any())
+        if ignore_index < 0 and target.numel():  # one operation on ids, where there is only one such
+            return bool(target.min() < 0)
+        return bool((target == ignore_index).any())
     except RuntimeError:  # in torch.func and tracers
         return True
+
+
+def _samples(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, dim: int
+) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | int]:
+    """Each sample's class id, along `dim` and 0 where it is left out; whether it is; its weight.
+
+    None where no sample is left out, or none has a weight. Last, what the mean divides by.
+    """
+    index, ignored, weights = target.long().unsqueeze(dim), None, None
+    share: Tensor | int = target.numel()
+    if _left_out(target, ignore_index):
+        ignored = target == ignore_index
+        index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
+    if weight is not None:
+        weights = weight.to(input.dtype)[index.squeeze(dim)]
+        weights = weights if ignored is None else weights.masked_fill(ignored, 0.0)
+        share = weights.sum()
+    return index, ignored, weights, share
 
 
 def _wide(input: Tensor) -> Tensor:
@@ -189,8 +202,10 @@ def _weighted(terms: Tensor, weight: Tensor | None, dim: int) -> Tensor:
     return terms * weight.to(terms.dtype).reshape(-1, *[1] * (terms.dim() - dim - 1))
 
 
-def _reduced(values: Tensor, share: Tensor | int, reduction: str) -> Tensor:
+def _reduced(values: Tensor, ignored: Tensor | None, share: Tensor | int, reduction: str) -> Tensor:
     """All values, their sum, or their sum divided by `share`; a number is how many values there are."""
+    if ignored is not None:
+        values = values.masked_fill(ignored, 0.0)
     if reduction == "none":
         return values
     if reduction not in ("mean", "sum"):

@@ -66,6 +66,6 @@ def gradient(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, _ = _probabilities(outputs)
-    slopes = (-p - 1.0) * target
+    slopes = (-1.0 - p) * target
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

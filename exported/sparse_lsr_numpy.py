@@ -84,7 +84,7 @@ def loss(outputs, target, reduction="mean"):
     log_rest = _log_complement(outputs, p)
     product_1 = 0.1 * (1.0 / classes)
     product_2 = (0.1 - product_1) * (log_rest + np.log(1.0 / (classes - 1.0)))
-    values = -(target * ((0.9 + product_1) * log_p + product_2))
+    values = target * (-(0.9 + product_1) * log_p - product_2)
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -99,8 +99,8 @@ def gradient(outputs, target, reduction="mean"):
     classes = outputs.shape[-1]
     p, _ = _probabilities(outputs)
     product_1 = 0.1 * (1.0 / classes)
-    slopes = -((0.9 + product_1) * target)
-    rises = -((0.1 - product_1) * target)
+    slopes = -(0.9 + product_1) * target
+    rises = -(0.1 - product_1) * target
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     gradient = gradient + _through_complement(rises + 0.0 * p, outputs, p)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -68,6 +68,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, _ = _probabilities(outputs)
     product_1 = p * (1.0 - p)
-    slopes = (-p + (-product_1 - product_1) * 0.5) * target
+    slopes = ((product_1 + product_1) * (-0.5) - p) * target
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

@@ -61,7 +61,7 @@ def gradient(outputs, target, reduction="mean"):
     product_3 = 0.21344717182497333 * product_1
     product_4 = (product_3 + product_3) * (0.5 + 0.5 * np.sign(1.0 - product_2))
     product_5 = product_4 * difference_1
-    negative_1 = -(product_4 * (difference_1 * difference_1))
-    slopes = -((negative_1 + (-product_5 - product_5) * difference_1) * 3.6582041666666667)
+    sum_1 = product_4 * (difference_1 * difference_1) + (product_5 + product_5) * difference_1
+    slopes = sum_1 * 3.6582041666666667
     gradient = slopes + np.zeros_like(outputs)
     return gradient / gradient.size if reduction == "mean" else gradient

@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from symloss.expr.primitives import WORDS
 from symloss.expr.slope import Dual, DualVocabulary
@@ -42,15 +42,23 @@ class Node:
     # Minus signs move outwards and become differences, which changes no digit of a result.
 
     def __add__(self, other: Node | float) -> Node:
-        if isinstance(other, Node) and other.word == "negative":
+        if is_negative(other):
             return self - -other
+        if is_negative(self) and isinstance(other, Node):
+            return other - -self
         return self.graph.record("sum", self, other)
 
     def __radd__(self, other: float) -> Node:
         return self.graph.record("sum", other, self)
 
     def __sub__(self, other: Node | float) -> Node:
-        return self if is_number(other, 0.0) else self.graph.record("difference", self, other)
+        if is_number(other, 0.0):
+            return self
+        if is_negative(other):
+            return self + -other
+        if is_negative(self):
+            return -(-self + other)
+        return self.graph.record("difference", self, other)
 
     def __rsub__(self, other: float) -> Node:
         return self.graph.record("difference", other, self)
@@ -60,14 +68,20 @@ class Node:
             return other
         if is_number(other, -1.0):
             return -self
-        if self.word == "negative":
+        if is_negative(self):
             return -(-self * other)
+        if is_negative(other):
+            return -(self * -other)
         return self if is_number(other, 1.0) else self.graph.record("product", self, other)
 
     def __rmul__(self, other: float) -> Node:
         return self if other == 1.0 else self.graph.record("product", other, self)
 
     def __truediv__(self, other: Node | float) -> Node:
+        if is_negative(self):
+            return -(-self / other)
+        if is_negative(other):
+            return -(self / -other)
         return self if is_number(other, 1.0) else self.graph.record("quotient", self, other)
 
     def __rtruediv__(self, other: float) -> Node:
@@ -78,12 +92,19 @@ class Node:
             return self.arguments[0]
         if self.word == "constant":
             return self.graph.constant(-float(self.arguments[0]))  # type: ignore[arg-type]
+        if self.word == "difference":
+            return self.graph.record("difference", *reversed(self.arguments))
         return self.graph.record("negative", self)
 
     @property
     def operands(self) -> list[Node]:
         """The arguments that are nodes."""
         return [a for a in self.arguments if isinstance(a, Node)]
+
+
+def is_negative(value: Node | float) -> TypeGuard[Node]:
+    """True for minus another node."""
+    return isinstance(value, Node) and value.word == "negative"
 
 
 def is_number(value: Node | float, number: float) -> bool:

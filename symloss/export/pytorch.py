@@ -15,7 +15,6 @@ from symloss.export.torch_pieces import (
     CONSTANTS_AT,
     CONVENTIONS,
     ENTRANCE,
-    LEFT_OUT,
     LOG_P,
     MARGIN,
     MODULE,
@@ -23,6 +22,7 @@ from symloss.export.torch_pieces import (
     MODULE_TUNABLE,
     REDUCED,
     RELATIVE,
+    SAMPLES,
     TRUE_CLASS,
 )
 from symloss.expr.primitives import EXP_LIMIT, GUARD, WORDS, CodeVocabulary
@@ -95,7 +95,7 @@ def _definitions(form: Form) -> list[str]:
     helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
     if helpers or any("_relative(" in part for part in parts):
         helpers = [TRUE_CLASS, RELATIVE, *helpers]
-    return [*helpers, *parts, _with_conventions(form, extra), LEFT_OUT, REDUCED]
+    return [*helpers, *parts, _with_conventions(form, extra), SAMPLES, REDUCED]
 
 
 def _body(lines: list[str]) -> str:
@@ -216,7 +216,7 @@ def _with_conventions(form: Form, extra: str) -> str:
     if form.sample is None and form.split is None:
         lines = [hot, f"values = _weighted({dense}, weight, dim).sum(dim)"]
     elif form.sample is not None and not form.others:
-        lines = [f"values = {sparse}", "if weight is not None:", "    values = values * weights"]
+        lines = [f"values = {sparse}", "values = values if weights is None else values * weights"]
     else:
         lines = ["if weight is None:", f"    values = {sparse}", "else:  # every class has a term of its own"]
         lines += [f"    {hot}", f"    values = _weighted({dense}, weight, dim).sum(dim)"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from symloss.errors import ExportError
-from symloss.export.graph import ARITHMETIC, Argument, Node, inputs_needed, needed
+from symloss.export.graph import ARITHMETIC, Argument, Node, inputs_needed, is_negative, needed
 from symloss.expr.primitives import Code, CodeVocabulary
 
 LINE = 84
@@ -44,13 +44,14 @@ class _Writer:
         self._lines: list[str] = []
         self._code: dict[Node, Code] = {}
         self._names: Counter[str] = Counter()
+        self._uses: Counter[Node] = Counter()
 
     def write(self, results: Mapping[str, Node]) -> list[str]:
         nodes = needed(*results.values())
-        uses = Counter(a for node in nodes for a in node.operands)
+        self._uses = Counter(a for node in nodes for a in node.operands)
         for node in nodes:
             self._code[node] = self._written(node)
-            if uses[node] > 1:
+            if self._uses[node] > 1:
                 self._name(node)
         self._lines += [f"{name} = {self._code[node].text}" for name, node in results.items()]
         return self._lines
@@ -69,7 +70,11 @@ class _Writer:
         return code
 
     def _applied(self, node: Node) -> Code:
-        codes = [self._code[a] if isinstance(a, Node) else Code.literal(float(a)) for a in node.arguments]
+        if is_negative(node):
+            negated = self._negated(node.operands[0])
+            if negated is not None:
+                return negated
+        codes = self._arguments(node)
         if self._language.array and node.word not in ARITHMETIC and any(c.value is None for c in codes):
             codes = [self._as_array(a, c) for a, c in zip(node.arguments, codes, strict=True)]
         function = ARITHMETIC.get(node.word) or getattr(self._language.vocabulary, node.word)
@@ -83,6 +88,28 @@ class _Writer:
                 f"the formula cannot be exported: its constant part {node.word}({numbers}) is not finite"
             ) from None
         return code
+
+    def _negated(self, node: Node) -> Code | None:
+        """Minus `node`, where a sign within it can change instead at no cost; None where it cannot."""
+        if _is_scalar(node):
+            return -self._code[node]
+        named = self._uses[node] > 1 or self._code[node].text.isidentifier()
+        if node.word not in ("sum", "product", "quotient") or named:  # what has a name is not written again
+            return None
+        codes = self._arguments(node)
+        for place, argument in enumerate(node.arguments):
+            own = self._negated(argument) if isinstance(argument, Node) else -codes[place]
+            if own is None:
+                continue
+            if node.word == "sum":
+                return own - codes[1 - place]
+            codes[place] = own
+            code: Code = ARITHMETIC[node.word](*codes)
+            return code
+        return None
+
+    def _arguments(self, node: Node) -> list[Code]:
+        return [self._code[a] if isinstance(a, Node) else Code.literal(float(a)) for a in node.arguments]
 
     def _as_array(self, argument: Argument, code: Code) -> Code:
         """A constant of the formula, or what depends on the number of classes alone, as an array.
@@ -99,10 +126,17 @@ class _Writer:
     def _name(self, node: Node) -> bool:
         """Give the node's text a line and a name of its own, unless it is a name or number already."""
         text = self._code[node].text
-        if self._code[node].value is not None or text.lstrip("-").isidentifier():
+        if self._code[node].value is not None or text.isidentifier():
             return False
         self._names[node.word] += 1
         name = f"{node.word}_{self._names[node.word]}"
         self._lines.append(f"{name} = {text}")
         self._code[node] = Code(name)
         return True
+
+
+def _is_scalar(node: Node) -> bool:
+    """True for what Python computes as a number: arithmetic of constants and of the number of classes."""
+    return all(n.word in (*ARITHMETIC, "input", "constant") for n in needed(node)) and inputs_needed(
+        node
+    ) <= {"classes"}

@@ -7,7 +7,7 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _WIDE = (
+_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _SAMPLES, _WIDE = (
     inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
         pieces._by_powers,
@@ -18,12 +18,13 @@ _BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT
         pieces._log_complement,
         pieces._traced,
         pieces._left_out,
+        pieces._samples,
         pieces._wide,
     )
 )
 
 TRUE_CLASS = f"{_BY_POWERS}\n\n{_TRUE_CLASS}"
-LEFT_OUT = f"{_TRACED}\n\n{_LEFT_OUT}"
+SAMPLES = "\n\n".join((_TRACED, _LEFT_OUT, _SAMPLES))
 
 CONVENTIONS = '''\
 def loss(
@@ -49,19 +50,12 @@ def loss(
         if ignore_index >= 0:
             raise ValueError("ignore_index is a class id, and target has probabilities")
         values = _weighted(_terms(input, target.to(input.dtype), dim{more}), weight, dim).sum(dim)
-        return _reduced(values, values.numel(), reduction)
+        return _reduced(values, None, values.numel(), reduction)
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {{tuple(target.shape)}} do not fit input {{tuple(input.shape)}}")
-    index, share = target.long().unsqueeze(dim), target.numel()
-    ignored = target == ignore_index
-    some = _left_out(ignored)
-    if some:
-        index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
-    if weight is not None:
-        weights = weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
-        share = weights.sum()
+    index, ignored, weights, share = _samples(input, target, weight, ignore_index, dim)
 {values}
-    return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, reduction)
+    return _reduced(values, ignored, share, reduction)
 '''
 
 REDUCED = "\n\n".join(inspect.getsource(own) for own in (pieces._wide, pieces._weighted, pieces._reduced))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from symloss.expr import Expr, parse_expression
-from symloss.losses.pieces import _left_out, _reduced, _relative, _wide
+from symloss.losses.pieces import _reduced, _relative, _samples, _wide
 
 
 class SparseLSRLoss(nn.Module):
@@ -60,17 +60,10 @@ class SparseLSRLoss(nn.Module):
         classes = input.shape[dim]
         if classes < 2:
             raise ValueError(f"there must be at least two classes, found {classes}")
-        index = target.long().unsqueeze(dim)
-        share: Tensor | int = target.numel()
-        ignored = target == self.ignore_index
-        some = _left_out(ignored)
-        if some:
-            index, share = index.masked_fill(ignored.unsqueeze(dim), 0), share - ignored.sum()
+        index, ignored, weights, share = _samples(input, target, self.weight, self.ignore_index, dim)
         values = _relative(input, index, dim, True, self._of_margin)
-        if self.weight is not None:
-            weights = self.weight.to(input.dtype)[index.squeeze(dim)].masked_fill(ignored, 0.0)
-            values, share = values * weights, weights.sum()
-        return _reduced(values.masked_fill(ignored, 0.0) if some else values, share, self.reduction)
+        values = values if weights is None else values * weights
+        return _reduced(values, ignored, share, self.reduction)
 
     def _of_margin(self, margin: Tensor, classes: int) -> tuple[Tensor, Tensor]:
         """The loss of a sample from the log-odds of its true class, and its derivative by them."""

@@ -171,15 +171,32 @@ def test_several_gradients_at_once_are_those_one_by_one(formula):
 
 
 def test_whether_samples_are_left_out_is_looked_at_where_it_can_be():
-    none, one = torch.zeros(3, dtype=torch.bool), torch.tensor([False, True, False])
-    assert not pieces._left_out(none)
-    assert not pieces._left_out(torch.zeros(0, dtype=torch.bool))
-    assert pieces._left_out(one)
-    assert pieces._left_out(none.to("meta"))
+    none, one = torch.tensor([2, 0, 1]), torch.tensor([2, -100, 1])
+    assert not pieces._left_out(none, -100)
+    assert not pieces._left_out(none, 3)
+    assert not pieces._left_out(torch.zeros(0, dtype=torch.long), -100)
+    assert pieces._left_out(one, -100)
+    assert pieces._left_out(none, 2)
+    assert pieces._left_out(none.to("meta"), -100)
     with FakeTensorMode() as mode:
-        assert pieces._left_out(mode.from_tensor(none))
+        assert pieces._left_out(mode.from_tensor(none), -100)
 
     def counted(own):
-        return own.sum() + (1 if pieces._left_out(own) else 0)
+        return own.sum() + (100 if pieces._left_out(own, -100) else 0)
 
-    assert torch.func.vmap(counted)(torch.stack([none, one])).tolist() == [1, 2]
+    assert torch.func.vmap(counted)(torch.stack([none, one])).tolist() == [103, 3]
+
+
+@pytest.mark.parametrize("ignore_index", [-100, -1, 1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_samples_are_left_out_as_by_torch(ignore_index, weighted):
+    target = torch.tensor([2, 1, 0, 1])
+    target[1] = ignore_index
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    weight = torch.tensor([0.5, 2.0, 1.0]) if weighted else None
+    index, ignored, weights, share = pieces._samples(z, target, weight, ignore_index, 1)
+    values = -pieces._log_p(z, index, 1).squeeze(1)
+    found = pieces._reduced(values if weights is None else values * weights, ignored, share, "mean")
+    torch.testing.assert_close(
+        found, torch.nn.functional.cross_entropy(z, target, weight, ignore_index=ignore_index)
+    )
