@@ -2,12 +2,14 @@
 
 formula -> duplicate? -> usable gradient? -> improves free predictions? -> train -> tune -> filter -> train
 
-With racing, training stops under what falls behind. Only what was trained to the end is tuned, and the
-better of the formula as it was and as it was tuned is kept.
+With racing, training stops under what falls behind. What diverges or is stopped part-way is not tuned; what
+falls behind after its first network is, since tuning may mend it. The better of the formula as it was and as
+it was tuned is kept.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -17,7 +19,7 @@ from symloss.expr import Expr, fold, without_offset
 from symloss.meta.filters import alike, fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.pieces import Memory
 from symloss.meta.plan import plan_for
-from symloss.meta.racing import Bars, Race, bars, race
+from symloss.meta.racing import Bars, Race, bars, race, race_others
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
 from symloss.meta.settings import Filters, Racing, Training, Tuning
 from symloss.meta.training import Job
@@ -81,13 +83,17 @@ class Evaluator:
             self._filter(drafts)
             if self.tuning.steps and self.tuning.keep_better:
                 self._train(drafts, limits, "untuned")
-                self._retrain([d for d in drafts if d.status is None], limits)
+                trained = [d for d in drafts if d.status is None]
+                tuned = self._trained_tuned(trained, limits)
+                self._train_others([*trained, *tuned], limits)
+                _keep_better(trained, tuned)
             else:
                 self._tune(drafts)
                 self._train(drafts, limits, "tuned")
+                self._train_others(drafts, limits)
         for draft in drafts:
             if draft.status is None:
-                draft.finish(Status.OK)
+                draft.finish(Status.OUTRUN if draft.best and draft.best.stopped else Status.OK)
         candidates = self._candidates(drafts)
         self.ledger.extend(candidates)
         return candidates
@@ -169,38 +175,42 @@ class Evaluator:
                 draft.finish(status)
         self._reject(open_)
 
-    def _retrain(self, drafts: list[_Draft], limits: Bars) -> None:
-        """Tune formulas that have been trained, train them again, and keep the better of the two."""
+    def _trained_tuned(self, drafts: list[_Draft], limits: Bars) -> list[_Draft]:
+        """The same formulas once more, tuned, and trained where that has changed them."""
         again = [_Draft(d.proposal, d.expression) for d in drafts]
         self._tune(again)
         pairs = zip(drafts, again, strict=True)
-        changed = [tuned for draft, tuned in pairs if tuned.expression != draft.expression]
-        self._train(changed, limits, "tuned")
-        for draft, tuned in zip(drafts, again, strict=True):
-            assert draft.best is not None
-            if tuned.best is not None and tuned.best.mean < draft.best.mean:
-                draft.expression, draft.best = tuned.expression, tuned.best
+        self._train(
+            [tuned for draft, tuned in pairs if tuned.expression != draft.expression], limits, "tuned"
+        )
+        return again
 
     def _train(self, drafts: list[_Draft], limits: Bars, stage: str) -> None:
-        """Train what is left, and stop what has fallen behind."""
+        """Train what is left, the first network of each where seeds race, and stop what has fallen behind."""
         open_ = [d for d in drafts if d.status is None]
-        if not open_:
+        count = self.training.seeds if limits.first is None else 1
+        contestants = [jobs[:count] for jobs in self._contestants(open_)]
+        _note(open_, self._raced(contestants, limits, stage))
+
+    def _train_others(self, drafts: list[_Draft], limits: Bars) -> None:
+        """Where seeds race, train the other networks of what has not fallen behind."""
+        if limits.first is None:
             return
-        seeds = [self.seed + index for index in range(self.training.seeds)]
+        open_ = [d for d in drafts if d.status is None and d.best is not None]
+        first = [d.best for d in open_ if d.best is not None]
+        train = functools.partial(self._raced, limits=Bars(), stage="other seeds")
+        _note(open_, race_others(train, self._contestants(open_), first, limits.first))
+
+    def _raced(self, contestants: Sequence[Sequence[Job]], limits: Bars, stage: str) -> list[Race | Lost]:
+        tick = functools.partial(self.tick, "training")
+        training, seed, metric = self.training, self.seed, self.metric
+        return race(self.task, contestants, training, seed, metric, limits, tick, self.memory, stage)
+
+    def _contestants(self, drafts: list[_Draft]) -> list[list[Job]]:
         rate = self.training.learning_rate
         assert rate is not None, "a learning rate must have been calibrated"
-        contestants = [[Job(d.expression, seed, rate) for seed in seeds] for d in open_]
-        tick = lambda: self.tick("training")  # noqa: E731
-        results = race(
-            self.task, contestants, self.training, self.seed, self.metric, limits, tick, self.memory, stage
-        )
-        for draft, result in zip(open_, results, strict=True):
-            if isinstance(result, Lost):
-                draft.finish(Status(result.how), result.reason)
-                continue
-            draft.best = result
-            if result.stopped:
-                draft.finish(Status.DIVERGED if result.diverged else Status.OUTRUN)
+        seeds = [self.seed + index for index in range(self.training.seeds)]
+        return [[Job(d.expression, seed, rate) for seed in seeds] for d in drafts]
 
     def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
         made: dict[int, Candidate] = {}
@@ -221,9 +231,33 @@ class Evaluator:
         return [made[d.proposal.id] for d in drafts]
 
 
+def _note(drafts: list[_Draft], results: Sequence[Race | Lost]) -> None:
+    """What training came to."""
+    for draft, result in zip(drafts, results, strict=True):
+        if isinstance(result, Lost):
+            draft.best = None
+            draft.finish(Status(result.how), result.reason)
+            continue
+        draft.best = result
+        if result.diverged:
+            draft.finish(Status.DIVERGED)
+        elif not result.costs:
+            draft.finish(Status.OUTRUN)
+
+
+def _keep_better(drafts: list[_Draft], tuned: list[_Draft]) -> None:
+    """Of a formula as it was and as it was tuned, the one that did better becomes the candidate's."""
+    for draft, again in zip(drafts, tuned, strict=True):
+        if draft.status is not None or again.best is None:
+            continue
+        assert draft.best is not None
+        if again.best.rank < draft.best.rank:
+            draft.expression, draft.best = again.expression, again.best
+
+
 def _score(draft: _Draft) -> Score:
     assert draft.status is not None
     result = draft.best
-    if result is None or draft.status is not Status.OK:
+    if result is None or not result.costs or draft.status not in (Status.OK, Status.OUTRUN):
         return Score(draft.status, detail=draft.detail, curve=result.curve if result else ())
     return Score(draft.status, result.mean, result.costs, draft.detail, result.curve)

@@ -60,7 +60,7 @@ def each_result(
     stage: what is done, in a word. each: networks of an item; see `Plan.pieces`.
     time_limit: seconds that a step may take; see `attempted`.
     """
-    memory = memory or Forgetful()
+    memory = Forgetful() if memory is None else memory
     pieces = plan.pieces(items, each)
     keys = [_key(stage, number, piece) for number, piece in enumerate(pieces)]
     found: dict[int, list[Result | Lost]] = {}

@@ -1,7 +1,7 @@
 """Training that stops early where there is no hope.
 
-At a few points of training, the rungs, every candidate is scored. It goes on unless it is clearly worse
-than each of the best candidates of earlier generations was at the same point. The bar is theirs and not that
+A candidate goes on unless it is worse than each of the best candidates of earlier generations was at the
+same point: after its first network, or at a few points of training, the rungs. The bar is theirs and not that
 of its neighbours: losses that win in the end are often slow at first, and halving a generation by early
 scores throws them away (`docs/performance.md` has the numbers).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from torch import Tensor
@@ -33,31 +33,45 @@ _ONE_METRIC_AT_A_TIME = threading.Lock()
 class Race:
     """What happened to one contestant, whose networks differ in their seed.
 
-    costs: of each network after all of training, all finite; empty if it was stopped or a network diverged.
-    curve: mean cost at each rung that it reached, as long as it was finite.
+    costs: of each network after all of training, all finite; empty if a network diverged, or if it was
+           stopped at a rung; of the first network alone if it was stopped after that.
+    curve: mean cost at each rung that it reached, as long as it was finite; of the first network where
+           that runs before the others.
     diverged: some network's outputs were not finite in the end, or at the rung where it was stopped.
+    stopped: it was, because it fell behind.
     """
 
     costs: tuple[float, ...]
     curve: tuple[float, ...]
     diverged: bool = False
-
-    @property
-    def stopped(self) -> bool:
-        return not self.costs
+    stopped: bool = False
 
     @property
     def mean(self) -> float:
         """Mean cost; infinite if there is none."""
         return sum(self.costs) / len(self.costs) if self.costs else math.inf
 
+    def and_then(self, others: Race) -> Race:
+        """The same contestant when its other networks have been trained after the first."""
+        costs = () if others.diverged else self.costs + others.costs
+        return Race(costs, self.curve, others.diverged)
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Of two, the better has the lower: one that was stopped is worse than one that was not."""
+        return self.stopped or self.diverged, self.mean
+
 
 @dataclass(frozen=True)
 class Bars:
-    """steps: of each rung, ascending. limits: cost above which a contestant is stopped there."""
+    """steps: of each rung, ascending. limits: cost above which a contestant is stopped there.
+
+    first: cost of its first network above which the others are not trained; None if all are trained together.
+    """
 
     steps: tuple[int, ...] = ()
     limits: tuple[float, ...] = ()
+    first: float | None = None
 
 
 def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
@@ -69,14 +83,18 @@ def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
 def bars(scores: Iterable[Score], racing: Racing, training: Training) -> Bars:
     """The bars that the first of `scores`, best first, set: infinite until there are enough of them."""
     steps = rungs_of(racing, training)
+    seeds = racing.seeds and training.seeds > 1
+    if not steps and not seeds:
+        return Bars()
     whole = (s for s in scores if s.status is Status.OK and len(s.curve) == len(steps))
     best = list(islice(whole, racing.reference))
-    if not steps or len(best) < racing.reference:
-        return Bars(steps, (math.inf,) * len(steps))
+    if len(best) < racing.reference:
+        return Bars(steps, (math.inf,) * len(steps), math.inf if seeds else None)
     assert best[0].fitness is not None
     worst = [max(s.curve[rung] for s in best) for rung in range(len(steps))]
     # The margin is a part of what is still to be gained there, so it has the metric's own scale.
-    return Bars(steps, tuple(w + racing.margin * max(w - best[0].fitness, 0.0) for w in worst))
+    limits = tuple(w + racing.margin * max(w - best[0].fitness, 0.0) for w in worst)
+    return Bars(steps, limits, max(s.per_seed[0] for s in best) if seeds else None)
 
 
 def race(
@@ -95,6 +113,7 @@ def race(
     memory: keeps what has been trained, under a name that begins with `stage`.
     """
     plan = plan_for(task, training)
+
     each = max((len(jobs) for jobs in contestants), default=1)
 
     def work(piece: Sequence[Sequence[Job]], tick: Callable[[], None]) -> list[Race]:
@@ -112,6 +131,24 @@ def race(
         time_limit=training.step_time_limit,
         memory=memory,
     )
+
+
+def race_others(
+    train: Callable[[Sequence[Sequence[Job]]], Sequence[Race | Lost]],
+    contestants: Sequence[Sequence[Job]],
+    first: Sequence[Race],
+    limit: float,
+) -> list[Race | Lost]:
+    """Go on with contestants whose first network has been trained: the others, if it cost at most `limit`.
+
+    train: what happens to networks that nobody stops, as by `race`.
+    """
+    hopeful = [place for place, own in enumerate(first) if not own.stopped and own.mean <= limit]
+    found: list[Race | Lost] = [replace(own, stopped=True) for own in first]
+    others = train([contestants[place][1:] for place in hopeful])
+    for place, own in zip(hopeful, others, strict=True):
+        found[place] = own if isinstance(own, Lost) else first[place].and_then(own)
+    return found
 
 
 class _Field:
@@ -151,7 +188,12 @@ class _Field:
         final = self._costs_after(self._steps, tick)
         diverged |= {owner for owner in going if not _finite(final[owner])}
         return [
-            Race(() if owner in diverged else tuple(final[owner]), tuple(curves[owner]), owner in diverged)
+            Race(
+                () if owner in diverged else tuple(final[owner]),
+                tuple(curves[owner]),
+                owner in diverged,
+                owner not in going and owner not in diverged,
+            )
             for owner in range(self._count)
         ]
 

@@ -116,21 +116,24 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Stopping training part-way under candidates that are worse by then than any of the best had been.
+    """Stopping training under candidates that are worse by then than any of the best had been.
 
-    Off by default: recorded searches kept their winners when scored again with it (`docs/performance.md`),
-    but fewer parents are left to breed from, and whole searches have not been shown to end as well.
+    Off by default: recorded searches kept their winners when scored again with `seeds`
+    (`docs/performance.md`), but whole searches go other ways with it.
 
-    rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5;
-               none turns racing off.
+    seeds:     train one network of each candidate, and the others only where the first does not cost more
+               than the first of each of the best. The search breeds from the others too, by that one cost.
+    rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5.
+               What is stopped there has no score, and fewer parents are left to breed from.
     reference: as many of the best candidates of earlier generations set the bar; until there are so many,
                only what diverged is stopped.
-    margin:    how much worse than the worst of these a candidate may be, as a fraction of what is still to be
-               gained: the difference to the best final score.
+    margin:    how much worse than the worst of these a candidate may be at a rung, as a fraction of what is
+               still to be gained: the difference to the best final score.
     """
 
+    seeds: bool = False
     rungs: tuple[Annotated[float, Meta(gt=0, lt=1)], ...] = ()
-    reference: Count = 10
+    reference: Count = 8
     margin: NotNegative = 0.3
 
 

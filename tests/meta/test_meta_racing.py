@@ -13,11 +13,12 @@ from test_meta_training import small_task
 import symloss.workers.parallel as workers
 from symloss.expr import parse_expression
 from symloss.meta.plan import Plan
-from symloss.meta.racing import Bars, bars, race, rungs_of
+from symloss.meta.racing import Bars, Race, bars, race, race_others, rungs_of
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.meta.training import Job, train_and_score
-from symloss.records import SENTENCES, Kind, Score, Status
+from symloss.records import SENTENCES, Kind, Score, Status, ranked
 from symloss.tasks import find_metric
+from symloss.workers import Lost
 
 TRAINING = Training(steps=40, batch_size=32, learning_rate=0.05)
 METRIC = find_metric("cross-entropy", Kind.MULTICLASS)  # fine enough to see a lost momentum
@@ -148,3 +149,82 @@ def test_pieces_are_even_in_size_and_in_number(count, at_once, each):
     assert all(0 < size <= max(1, at_once // each) for size in sizes)
     assert not sizes or max(sizes) - min(sizes) <= 1
     assert len(sizes) % 2 == 0 or len(sizes) == count
+
+
+def test_the_first_networks_of_the_best_set_a_bar_for_the_first():
+    racing = Racing(seeds=True, reference=2)
+    scores = [
+        Score(Status.OK, 0.2, (0.3, 0.1)),
+        Score(Status.OK, 0.3, (0.2, 0.4)),
+        Score(Status.OK, 0.9, (0.9,)),
+    ]
+    behind = Score(Status.OUTRUN, 0.1, (0.1,))
+    two = Training(seeds=2)
+    assert bars([behind, *scores], racing, two) == Bars(first=0.3)
+    assert bars(scores[:1], racing, two) == Bars(first=math.inf)
+    assert bars(scores, racing, Training(seeds=1)) == Bars()
+    assert bars(scores, Racing(reference=2), two) == Bars()
+
+
+def test_the_other_networks_run_where_the_first_is_not_above_the_limit():
+    jobs = contestants(*FORMULAS, "abs(p - y)", seeds=3)
+    first = [Race((0.1,), (0.5,)), Race((0.3,), (0.6,)), Race((0.3001,), ()), Race((), (), stopped=True)]
+    first.append(Race((0.2,), (0.7,)))
+    asked = []
+
+    def train(field):
+        asked.extend(field)
+        return [Race((0.4, 0.7), ()), Lost("failed", "why"), Race((), (), diverged=True)]
+
+    found = race_others(train, jobs, first, 0.3)
+    assert asked == [jobs[0][1:], jobs[1][1:], jobs[4][1:]]
+    assert found == [
+        Race((0.1, 0.4, 0.7), (0.5,)),
+        Lost("failed", "why"),
+        Race((0.3001,), (), stopped=True),
+        Race((), (), stopped=True),
+        Race((), (0.7,), diverged=True),
+    ]
+
+
+def judge_of(racing: Racing, **other):
+    judge = evaluator(racing=racing, tuning=Tuning(steps=3, learning_rate=0.1), **other)
+    judge.training = Training(steps=40, batch_size=32, learning_rate=0.05, seeds=3)
+    judge.filters = type(judge.filters)(rejection=False)
+    return judge
+
+
+def test_where_nobody_is_behind_seeds_race_to_the_same_scores():
+    alone, together = judge_of(Racing(seeds=True)), judge_of(Racing())
+    for a, b in zip(
+        alone.evaluate(proposals(*FORMULAS)), together.evaluate(proposals(*FORMULAS)), strict=True
+    ):
+        assert a.score.status is b.score.status is Status.OK
+        assert a.score.per_seed == pytest.approx(b.score.per_seed, rel=1e-4)
+        assert a.loss == b.loss
+
+
+class Kept(dict):
+    """A memory of finished pieces."""
+
+    def known(self, key):
+        return self.get(key)
+
+    def add(self, key, value):
+        self[key] = value
+
+
+def test_what_falls_behind_with_its_first_network_is_bred_from_and_does_not_win():
+    memory = Kept()
+    judge = judge_of(Racing(seeds=True, reference=2), memory=memory)
+    good = judge.evaluate(proposals("-(y * log(p))", "square(p - y)"))
+    assert all(len(c.score.per_seed) == 3 for c in good)
+    memory.clear()
+    behind, same = judge.evaluate(proposals("-square(p - y)", "-2 * square(p - y)", first=9))
+    assert behind.score.status is Status.OUTRUN
+    assert behind.score.per_seed == (behind.score.fitness,)
+    assert same.score.status is Status.DUPLICATE
+    assert same.score.fitness == behind.score.fitness
+    assert behind not in ranked([*good, behind, same])
+    trained = [result for piece in memory.values() for result in piece if isinstance(result, dict)]
+    assert sum(len(result["costs"]) for result in trained) == 2  # the formula as it was and as it was tuned
