@@ -23,7 +23,7 @@ from torch import Tensor, nn
 def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
     """The term of each class, whose target is a probability."""
     log_p = torch.log_softmax(input, dim)
-    return target * torch.exp(-1.0 * torch.clamp(log_p, min=-16.11809565095832)) - log_p
+    return target * torch.exp(-torch.clamp(log_p, min=-16.11809565095832)) - log_p
 
 
 def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
@@ -31,8 +31,7 @@ def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
     all_log_p = torch.log_softmax(input, dim)
     sum_log_p = all_log_p.sum(dim, keepdim=True)
     log_p = all_log_p.gather(dim, index)
-    difference_1 = torch.exp(-1.0 * torch.clamp(log_p, min=-16.11809565095832)) - log_p
-    values = difference_1 + (-1.0 * (sum_log_p - log_p))
+    values = torch.exp(-torch.clamp(log_p, min=-16.11809565095832)) - log_p + (log_p - sum_log_p)
     return values.squeeze(dim)
 
 
@@ -91,11 +90,12 @@ def _left_out(target: Tensor, ignore_index: int) -> bool:
 def _samples(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, dim: int
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | int]:
-    """Each sample's class id, along `dim` and 0 where it is left out; whether it is; its weight.
+    """Class ids, along `dim` and 0 where samples are left out; which are; weights.
 
-    None where no sample is left out, or none has a weight. Last, what the mean divides by.
+    None where none is left out, or there are no weights. Last, what the mean divides by.
     """
-    index, ignored, weights = target.long().unsqueeze(dim), None, None
+    target, ignored, weights = target.long(), None, None  # in bytes -100 is 156
+    index = target.unsqueeze(dim)
     share: Tensor | int = target.numel()
     if _left_out(target, ignore_index):
         ignored = target == ignore_index

@@ -54,7 +54,7 @@ def loss(outputs, target, reduction="mean"):
     _check(reduction)
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
-    values = target * np.exp(-1.0 * np.maximum(log_p, -16.11809565095832)) - log_p
+    values = target * np.exp(-np.maximum(log_p, -16.11809565095832)) - log_p
     values = values.sum(axis=-1)
     return values if reduction == "none" else getattr(values, reduction)()
 
@@ -68,6 +68,6 @@ def gradient(outputs, target, reduction="mean"):
     outputs, target = _prepared(outputs, target)
     p, log_p = _probabilities(outputs)
     sum_1 = 1.0 + np.minimum(np.sign(log_p - (-16.11809565095832)), 0.0)
-    slopes = -1.0 - np.exp(-1.0 * np.maximum(log_p, -16.11809565095832)) * sum_1 * target
+    slopes = -1.0 - np.exp(-np.maximum(log_p, -16.11809565095832)) * sum_1 * target
     gradient = slopes - p * (slopes + 0.0 * p).sum(axis=-1, keepdims=True)
     return gradient / (gradient.size / gradient.shape[-1]) if reduction == "mean" else gradient

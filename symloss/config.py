@@ -103,7 +103,13 @@ _LONG_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
 
 def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     """The configuration of layered settings, later ones winning. Raises ConfigError naming the setting."""
-    return layered(SearchConfig, *layers)
+    config = layered(SearchConfig, *layers)
+    if config.racing.seeds and config.training.seeds == 1:
+        raise ConfigError(
+            "setting 'racing.seeds' has no effect with one network per candidate; leave it out, or set "
+            "training.seeds to 2 or more"
+        )
+    return config
 
 
 Table = TypeVar("Table", bound=Struct)

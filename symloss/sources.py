@@ -80,7 +80,9 @@ def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | Non
         for candidate in table:
             if candidate.id == id_:
                 return candidate
-        raise RunError(f"'{path}' has no scored candidate with id {id_}; see: symloss show {pasted(path)}")
+        raise RunError(
+            f"'{path}' has no candidate {id_} that was trained to the end; see: symloss show {pasted(path)}"
+        )
     position = rank or 1
     if position > len(table):
         raise RunError(

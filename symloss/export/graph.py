@@ -49,7 +49,7 @@ class Node:
         return self.graph.record("sum", self, other)
 
     def __radd__(self, other: float) -> Node:
-        return self.graph.record("sum", other, self)
+        return other - -self if is_negative(self) else self.graph.record("sum", other, self)
 
     def __sub__(self, other: Node | float) -> Node:
         if is_number(other, 0.0):
@@ -61,11 +61,13 @@ class Node:
         return self.graph.record("difference", self, other)
 
     def __rsub__(self, other: float) -> Node:
-        return self.graph.record("difference", other, self)
+        return other + -self if is_negative(self) else self.graph.record("difference", other, self)
 
     def __mul__(self, other: Node | float) -> Node:
         if is_number(self, 1.0) and isinstance(other, Node):
             return other
+        if is_number(self, -1.0) and isinstance(other, Node):
+            return -other
         if is_number(other, -1.0):
             return -self
         if is_negative(self):
@@ -75,6 +77,8 @@ class Node:
         return self if is_number(other, 1.0) else self.graph.record("product", self, other)
 
     def __rmul__(self, other: float) -> Node:
+        if is_negative(self):
+            return -(other * -self)
         return self if other == 1.0 else self.graph.record("product", other, self)
 
     def __truediv__(self, other: Node | float) -> Node:

@@ -129,11 +129,12 @@ def _left_out(target: Tensor, ignore_index: int) -> bool:
 def _samples(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, dim: int
 ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | int]:
-    """Each sample's class id, along `dim` and 0 where it is left out; whether it is; its weight.
+    """Class ids, along `dim` and 0 where samples are left out; which are; weights.
 
-    None where no sample is left out, or none has a weight. Last, what the mean divides by.
+    None where none is left out, or there are no weights. Last, what the mean divides by.
     """
-    index, ignored, weights = target.long().unsqueeze(dim), None, None
+    target, ignored, weights = target.long(), None, None  # in bytes -100 is 156
+    index = target.unsqueeze(dim)
     share: Tensor | int = target.numel()
     if _left_out(target, ignore_index):
         ignored = target == ignore_index

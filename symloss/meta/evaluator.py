@@ -94,7 +94,7 @@ class Evaluator:
         for draft in drafts:
             if draft.status is None:
                 draft.finish(Status.OUTRUN if draft.best and draft.best.stopped else Status.OK)
-        candidates = self._candidates(drafts)
+        candidates = self._candidates(drafts, limits.rise)
         self.ledger.extend(candidates)
         return candidates
 
@@ -212,12 +212,12 @@ class Evaluator:
         seeds = [self.seed + index for index in range(self.training.seeds)]
         return [[Job(d.expression, seed, rate) for seed in seeds] for d in drafts]
 
-    def _candidates(self, drafts: list[_Draft]) -> list[Candidate]:
+    def _candidates(self, drafts: list[_Draft], rise: float) -> list[Candidate]:
         made: dict[int, Candidate] = {}
         for draft in drafts:
             if draft.status is Status.DUPLICATE:
                 continue
-            score = _score(draft)
+            score = _score(draft, rise)
             loss = SymbolicLoss(draft.expression, self.task.kind)
             made[draft.proposal.id] = candidate = Candidate(draft.proposal, loss, score)
             if draft.mark:
@@ -255,9 +255,13 @@ def _keep_better(drafts: list[_Draft], tuned: list[_Draft]) -> None:
             draft.expression, draft.best = again.expression, again.best
 
 
-def _score(draft: _Draft) -> Score:
+def _score(draft: _Draft, rise: float) -> Score:
+    """rise: what is expected on top of a first network's cost; see `Bars`."""
     assert draft.status is not None
     result = draft.best
     if result is None or not result.costs or draft.status not in (Status.OK, Status.OUTRUN):
         return Score(draft.status, detail=draft.detail, curve=result.curve if result else ())
-    return Score(draft.status, result.mean, result.costs, draft.detail, result.curve)
+    fitness = result.mean + (
+        rise if result.stopped else 0.0
+    )  # or an easy first seed would favour what it stops
+    return Score(draft.status, fitness, result.costs, draft.detail, result.curve)

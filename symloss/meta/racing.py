@@ -9,6 +9,7 @@ scores throws them away (`docs/performance.md` has the numbers).
 from __future__ import annotations
 
 import math
+import statistics
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -67,11 +68,13 @@ class Bars:
     """steps: of each rung, ascending. limits: cost above which a contestant is stopped there.
 
     first: cost of its first network above which the others are not trained; None if all are trained together.
+    rise: what the mean cost of all networks is expected to be above that of the first.
     """
 
     steps: tuple[int, ...] = ()
     limits: tuple[float, ...] = ()
     first: float | None = None
+    rise: float = 0.0
 
 
 def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
@@ -94,7 +97,10 @@ def bars(scores: Iterable[Score], racing: Racing, training: Training) -> Bars:
     worst = [max(s.curve[rung] for s in best) for rung in range(len(steps))]
     # The margin is a part of what is still to be gained there, so it has the metric's own scale.
     limits = tuple(w + racing.margin * max(w - best[0].fitness, 0.0) for w in worst)
-    return Bars(steps, limits, max(s.per_seed[0] for s in best) if seeds else None)
+    if not seeds:
+        return Bars(steps, limits)
+    rise = statistics.median(statistics.fmean(s.per_seed) - s.per_seed[0] for s in best)
+    return Bars(steps, limits, max(s.per_seed[0] for s in best), rise)
 
 
 def race(

@@ -122,7 +122,8 @@ class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     (`docs/performance.md`), but whole searches go other ways with it.
 
     seeds:     train one network of each candidate, and the others only where the first does not cost more
-               than the first of each of the best. The search breeds from the others too, by that one cost.
+               than the first of each of the best. The search breeds from the rest too, by that one cost and
+               what those of the best have in the mean above their first.
     rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5.
                What is stopped there has no score, and fewer parents are left to breed from.
     reference: as many of the best candidates of earlier generations set the bar; until there are so many,

@@ -74,7 +74,7 @@ SENTENCES: dict[Status, str] = {
     Status.NON_FINITE: "has a value or gradient on the sample that is not finite",
     Status.REJECTED: "following it does not improve the metric on free predictions",
     Status.DIVERGED: "training under it ended in values that are not finite",
-    Status.OUTRUN: "was stopped part-way, being worse by then than any of the best had been",
+    Status.OUTRUN: "was stopped part-way, or after its first network, being worse than all of the best were",
     Status.FAILED: "training under it raised an error",
     Status.TIMED_OUT: "a step of training under it took too long",
     Status.OUT_OF_MEMORY: "training under it needed more memory than there was",
@@ -91,8 +91,10 @@ class Score:
 
     status:   see `Status`.
     fitness:  the cost that the search minimises (validation metric), or None without one.
-    per_seed: the same for each training seed; `fitness` is their mean.
-    curve:    mean cost on the way, at each point where the candidate could have been stopped.
+    per_seed: the same for each training seed, of which `fitness` is the mean. If the first alone was trained,
+              `fitness` is its cost and what those of the best have in the mean above their first.
+    curve:    mean cost on the way, at each point where the candidate could have been stopped; of the first
+              network where that ran alone.
     detail:   what a person should know, such as the candidate that a duplicate equals.
     """
 

@@ -111,6 +111,17 @@ def test_a_run_stopped_within_a_generation_keeps_its_finished_pieces(whole, tmp_
     assert files(folder) == files(whole)
 
 
+@pytest.mark.parametrize("times", [2, 4, 6, 9])
+def test_a_race_over_seeds_goes_on_where_it_was_stopped(tmp_path, times):
+    racing = {"racing": {"seeds": True, "reference": 2}, "training": {**SETTINGS["training"], "seeds": 3}}
+    config = resolve(SETTINGS, racing)
+    assert start(config, tmp_path / "whole").complete
+    assert not start(config, tmp_path / "run", stop=stop_asked(times)).complete
+    assert resume(tmp_path / "run").complete
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+    assert b"outrun" in (tmp_path / "whole" / "candidates.jsonl").read_bytes()
+
+
 def append(name, data):
     def write(folder, whole):
         with (folder / name).open("ab") as file:

@@ -60,6 +60,7 @@ def test_moving_minus_signs_changes_no_digit(tree, a, b, classes):
         (("difference", ("negative", "a"), "b"), "-(a + b)"),
         (("quotient", ("negative", "a"), ("negative", "b")), "a / b"),
         (("negative", ("product", "a", "b")), "-(a * b)"),
+        (("difference", ("product", -1.0, "a"), "b"), "-(a + b)"),
     ],
     ids=str,
 )

@@ -187,6 +187,16 @@ def test_whether_samples_are_left_out_is_looked_at_where_it_can_be():
     assert torch.func.vmap(counted)(torch.stack([none, one])).tolist() == [103, 3]
 
 
+def test_no_small_integer_is_taken_for_an_ignored_class():
+    target = torch.tensor([156, 3, 199], dtype=torch.uint8)  # 156 is -100 in eight bits
+    z = torch.randn(3, 200, generator=torch.Generator().manual_seed(0))
+
+    def ignored(own):
+        return pieces._samples(z, own, None, -100, 0)[1]
+
+    assert torch.func.vmap(ignored)(target).tolist() == [False] * 3
+
+
 @pytest.mark.parametrize("ignore_index", [-100, -1, 1])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_samples_are_left_out_as_by_torch(ignore_index, weighted):

@@ -154,13 +154,13 @@ def test_pieces_are_even_in_size_and_in_number(count, at_once, each):
 def test_the_first_networks_of_the_best_set_a_bar_for_the_first():
     racing = Racing(seeds=True, reference=2)
     scores = [
-        Score(Status.OK, 0.2, (0.3, 0.1)),
-        Score(Status.OK, 0.3, (0.2, 0.4)),
+        Score(Status.OK, 0.25, (0.375, 0.125)),
+        Score(Status.OK, 0.5, (0.25, 0.75)),
         Score(Status.OK, 0.9, (0.9,)),
     ]
     behind = Score(Status.OUTRUN, 0.1, (0.1,))
     two = Training(seeds=2)
-    assert bars([behind, *scores], racing, two) == Bars(first=0.3)
+    assert bars([behind, *scores], racing, two) == Bars(first=0.375, rise=0.0625)
     assert bars(scores[:1], racing, two) == Bars(first=math.inf)
     assert bars(scores, racing, Training(seeds=1)) == Bars()
     assert bars(scores, Racing(reference=2), two) == Bars()
@@ -222,9 +222,44 @@ def test_what_falls_behind_with_its_first_network_is_bred_from_and_does_not_win(
     memory.clear()
     behind, same = judge.evaluate(proposals("-square(p - y)", "-2 * square(p - y)", first=9))
     assert behind.score.status is Status.OUTRUN
-    assert behind.score.per_seed == (behind.score.fitness,)
+    (cost,) = behind.score.per_seed
+    rises = [c.score.fitness - c.score.per_seed[0] for c in good]
+    assert behind.score.fitness == pytest.approx(cost + sum(rises) / 2)
     assert same.score.status is Status.DUPLICATE
     assert same.score.fitness == behind.score.fitness
     assert behind not in ranked([*good, behind, same])
     trained = [result for piece in memory.values() for result in piece if isinstance(result, dict)]
     assert sum(len(result["costs"]) for result in trained) == 2  # the formula as it was and as it was tuned
+
+
+def test_seeds_race_also_where_only_the_tuned_formula_is_trained():
+    judge = judge_of(Racing(seeds=True, reference=2))
+    judge.tuning = Tuning(steps=3, keep_better=False)
+    good = judge.evaluate(proposals("-(y * log(p))", "square(p - y)"))
+    assert [len(c.score.per_seed) for c in good] == [3, 3]
+    (behind,) = judge.evaluate(proposals("-square(p - y)", first=9))
+    assert (behind.score.status, len(behind.score.per_seed)) == (Status.OUTRUN, 1)
+
+
+def test_over_steps_and_seeds_at_once_the_first_network_runs_over_the_rungs():
+    judge = judge_of(Racing(seeds=True, rungs=(0.1, 0.5), reference=2))
+    good = judge.evaluate(proposals("-(y * log(p))", "square(p - y)"))
+    assert [(len(c.score.per_seed), len(c.score.curve)) for c in good] == [(3, 2), (3, 2)]
+    again = judge.evaluate(proposals("-(y * log(p + 0.01))", "-square(p - y)", first=9))
+    assert [c.score.status for c in again] == [Status.OK, Status.OUTRUN]
+    assert len(again[0].score.per_seed) == 3
+    assert (again[1].score.per_seed, again[1].score.fitness) == ((), None)
+    assert 0 < len(again[1].score.curve) < 3
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        (Race((0.1,), ()), Race((0.2,), ())),
+        (Race((0.2,), ()), Race((0.1,), (), stopped=True)),
+        (Race((0.2,), (), stopped=True), Race((), (), diverged=True)),
+        (Race((0.2,), (), stopped=True), Race((), (), stopped=True)),
+    ],
+)
+def test_one_that_was_stopped_is_worse_than_one_that_was_not(better, worse):
+    assert better.rank < worse.rank
