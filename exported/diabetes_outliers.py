@@ -4,6 +4,8 @@
         p - 1.046 * y), 0.3696))
 
 where p = the predicted value, y = the true value.
+Both are in the units of the search, which took the mean stated under data from all targets and
+divided by the standard deviation. Scale your targets likewise, or this is another loss.
 pow(a, b) means max(|a|, 1e-7)^b, its logarithm at most 80.
 
 format: torch
@@ -16,6 +18,8 @@ found by: symloss search --task diabetes --outliers 0.2 --device cpu --set train
     --seeds catalogue
 candidate: 155
 task: diabetes, outliers 0.2
+data: targets standardised: mean 155.617, standard deviation 77.9904; outliers: 53 of 266 training
+    targets replaced by the mean plus or minus 5 to 15 standard deviations
 metric: mse
 fitness: 0.5004492351860721
 confirmed: 0.536511686636495

@@ -17,7 +17,7 @@ from symloss.config import SearchConfig, resolve
 from symloss.errors import ConfigError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
-from symloss.records import Candidate, SymbolicLoss, ranked
+from symloss.records import Candidate, Kind, SymbolicLoss, ranked
 from symloss.sources import header_of
 from symloss.tasks.names import CORRUPTIONS
 
@@ -186,7 +186,13 @@ class LossSearch:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
         self.outcome_: Outcome = start(self.config, self.out, task=task)
         found = self.outcome_.task
-        header = Header(task=found.name, metric=self.config.metric or found.metric, seed=self.config.seed)
+        header = Header(
+            task=found.name,
+            data="; ".join(found.notes),
+            classes=found.num_outputs if found.kind is Kind.MULTICLASS else None,
+            metric=self.config.metric or found.metric,
+            seed=self.config.seed,
+        )
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self
 

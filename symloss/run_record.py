@@ -42,6 +42,7 @@ def run_record(
             "name": task.name,
             "kind": task.kind.value,
             "model": task.model_name,
+            "outputs": task.num_outputs,
             "metric": config.metric or task.metric,
             "notes": list(task.notes),
             "samples": [len(task.train), len(task.valid), len(task.test)],

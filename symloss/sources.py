@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from symloss import __version__
 from symloss.archive import RunFolder
 from symloss.errors import ExpressionError, RunError, SymlossError, did_you_mean
 from symloss.escaping import pasted
@@ -65,7 +66,14 @@ def header_of(folder: RunFolder) -> Header:
     """What a run says about all of its candidates."""
     record = folder.record()
     task = record.get("task", {})
-    return Header(task=str(task.get("name", "")), metric=str(task.get("metric", "")), seed=record.get("seed"))
+    classes = task.get("outputs") if task.get("kind") == Kind.MULTICLASS.value else None
+    return Header(
+        task=str(task.get("name", "")),
+        data="; ".join(map(str, task.get("notes", ()))),
+        classes=classes if isinstance(classes, int) else None,
+        metric=str(task.get("metric", "")),
+        seed=record.get("seed"),
+    )
 
 
 def catalogue_header(row: Handcrafted) -> Header:
@@ -95,8 +103,10 @@ def _from_file(path: Path) -> LoadedLoss:
     from symloss.export.read import read_export
 
     found = read_export(path)
-    title = found.name or str(path)
-    return LoadedLoss(found.loss, str(path), Header(title=title))
+    # What was said of that file, its check and its rounding, is not said of another one.
+    header = Header.from_facts(found.name or str(path), found.facts)
+    header = replace(header, version=__version__, guards="", rounding="", verified="")
+    return LoadedLoss(found.loss, str(path), header)
 
 
 def _from_text(text: str, kind: Kind | None) -> LoadedLoss:

@@ -41,6 +41,7 @@ def header_of(result: CaseResult) -> Header:
     stated = Header(
         found_by=as_command(result.chosen.config, result.case.start_from),
         task=task.title,
+        data="; ".join(task.notes),
         metric=task.metric,
         seed=result.chosen.config.seed,
     )

@@ -17,7 +17,7 @@ from symloss.cli.terminal import echo, make_console
     "--classes",
     type=click.IntRange(2, 100_000),
     metavar="C",
-    help="Number of classes of a multiclass task.  [default: 10]",
+    help="Number of classes of a multiclass task.  [default: the search's, or 10]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all numbers as JSON instead.")
 @click.option(
@@ -65,7 +65,7 @@ def command(
     found = loaded(source, kind, rank, id_)
     if classes is not None and found.loss.kind is not Kind.MULTICLASS:
         raise click.UsageError(f"--classes is for multiclass losses, this one is {found.loss.kind.value}")
-    analysis = analyze(found.loss, classes or 10, found.name)
+    analysis = analyze(found.loss, classes or found.header.classes or 10, found.name)
     if figure is not None:
         save(analysis, figure, overwrite)
         echo(f"wrote {figure}", err=True)

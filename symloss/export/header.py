@@ -26,6 +26,7 @@ class Header:
 
     title:    what it is, on the first line. reference: where it was published.
     found_by: the command that found it.
+    data:     what happened to the data it was found on. classes: how many those have.
     fitness:  the metric's value on validation data that the search reached. confirmed: the same from fresh
               seeds at that learning rate, if it was a finalist.
     learning_rate: the best of those tried with this loss, a place to start from.
@@ -39,6 +40,8 @@ class Header:
     found_by: str = ""
     candidate: int | None = None
     task: str = ""
+    data: str = ""
+    classes: int | None = None
     metric: str = ""
     fitness: float | None = None
     confirmed: float | None = None
@@ -68,6 +71,7 @@ class Header:
         known = {names.get(label, label): text for label, text in facts.items()}
         readers = {
             "candidate": int,
+            "classes": int,
             "seed": int,
             "fitness": float,
             "confirmed": float,
@@ -117,6 +121,13 @@ ENTRIES = {
     Kind.BINARY: ("these values", "p = sigmoid(output), y = 1 or 0"),
     Kind.REGRESSION: ("these values", "p = the predicted value, y = the true value"),
 }
+STANDARDISED = "targets standardised"
+"""How a note begins that states the mean and the standard deviation of the targets of regression."""
+
+_IN_UNITS = (
+    "Both are in the units of the search, which took the mean stated under data from all targets and divided "
+    "by the standard deviation. Scale your targets likewise, or this is another loss."
+)
 _COUNTED = ", and C is the number of classes"
 """For each kind: what is summed, and how outputs and labels become p and y."""
 
@@ -136,6 +147,8 @@ def described(form: Form, header: Header, format: str) -> list[str]:
     lines = [f"{one_line(header.title)}: {whole[loss.reduction]}{summed}", ""]
     lines += [f"    {line}" for line in formula]
     lines += ["", f"where {entry}{_COUNTED if 'classes' in loss.expression.inputs else ''}."]
+    if loss.kind is Kind.REGRESSION and STANDARDISED in header.data:
+        lines += textwrap.wrap(_IN_UNITS, 100)
     lines += _scheduled(form)
     lines += [_meaning(row) for row in guarded_operators(loss)]
     lines += ["", f"format: {format}", f"kind: {loss.kind.value}", f"reduction: {loss.reduction}"]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from symloss.export.header import Header, guarded_operators
+from symloss.export.header import STANDARDISED, Header, guarded_operators
 from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
 from symloss.records import Candidate, Kind, SymbolicLoss
 
@@ -45,9 +45,12 @@ def emit_latex(loss: SymbolicLoss, header: Header) -> str:
     """The file's text: comments, the display formula and a sentence that explains it. Needs amsmath."""
     comments = "".join(f"% {name}: {text}\n" for name, text in header.facts())
     meanings = [
-        rf"${row.latex.format('a', 'b')}$ stands for {_words(row.meaning)}" for row in guarded_operators(loss)
+        rf"${row.latex.format('a', 'b')}$ stands for {row.guarded}" for row in guarded_operators(loss)
     ]
-    where = ", and ".join([_WHERE[loss.kind], "; ".join(meanings)] if meanings else [_WHERE[loss.kind]])
+    inputs = _WHERE[loss.kind]
+    if loss.kind is Kind.REGRESSION and STANDARDISED in header.data:
+        inputs += ", both in units of standardised targets"
+    where = ", and ".join([inputs, "; ".join(meanings)] if meanings else [inputs])
     return f"{comments}{equation(display(loss))}\nwhere {where}.\n"
 
 
@@ -252,10 +255,3 @@ def sympy_latex(expr: sympy.Expr, kind: Kind, digits: int = DIGITS) -> str:
 
     names = {"p": SYMBOLS[kind]["prediction"], "y": SYMBOLS[kind]["target"], "C": "C"}
     return str(Printer({"mul_symbol": r" \, "}).doprint(expr))
-
-
-def _words(meaning: str) -> str:
-    """Plain text in typewriter letters, its special characters escaped."""
-    special = {"^": r"\textasciicircum{}", "_": r"\_", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#"}
-    escaped = "".join(special.get(c, c) for c in meaning)
-    return rf"\texttt{{{escaped}}}"

@@ -66,9 +66,8 @@ def _from_python(path: Path, text: str) -> ExportedFile:
     docstring = docstring_of(text)
     facts = facts_of(docstring)
     name = docstring.partition(":")[0]
-    return ExportedFile(
-        path, text, facts.get("format", ""), _stated(path, facts), name, facts.get("learnable") == "yes"
-    )
+    learnable = facts.get("learnable") == "yes"
+    return ExportedFile(path, text, facts.get("format", ""), _stated(path, facts), name, learnable, facts)
 
 
 def docstring_of(text: str) -> str:
@@ -96,12 +95,18 @@ _ENDS = (tokenize.NEWLINE, tokenize.ENDMARKER)
 
 
 def facts_of(docstring: str) -> dict[str, str]:
-    """The lines `name: value` of a header; the first of a name counts."""
+    """The lines `name: value` of a header, with those indented below; the first of a name counts."""
     facts: dict[str, str] = {}
+    name = ""
     for line in docstring.splitlines()[1:]:
         found = re.match(r"([a-z_ ]+): (.*)$", line)
         if found:
+            name = "" if found[1] in facts else found[1]
             facts.setdefault(found[1], found[2])
+        elif name and line.startswith("    "):
+            facts[name] += f" {line.strip()}"
+        else:
+            name = ""
     return facts
 
 

@@ -25,7 +25,7 @@ class Operator:
     meaning:  the exact function in words of mathematics, for people.
     latex:    template with {0}, {1}; the guard is not drawn (`meaning` is printed beside a formula).
     symbol:   infix symbol in formulas, or None for function notation.
-    guarded:  True if `meaning` differs from the plain function that `latex` shows.
+    guarded:  `meaning` in LaTeX, if it differs from the plain function that `latex` shows.
     partial:  True if it is undefined for arguments that are not positive, and nothing protects it: for
               formulas on paper, whose arguments are probabilities.
     reference: where the operator or its protection comes from.
@@ -37,7 +37,7 @@ class Operator:
     meaning: str
     latex: str
     symbol: str | None = None
-    guarded: bool = False
+    guarded: str = ""
     partial: bool = False
     reference: str = "standard"
 
@@ -81,7 +81,7 @@ _ROWS = [
         lambda v, a, b: v.exp(v.minimum(b * v.log(v.guard(a)), EXP_LIMIT)),
         "max(|a|, 1e-7)^b, its logarithm at most 80",
         r"\left|{0}\right|^{{{1}}}",
-        guarded=True,
+        guarded=r"$\max(|a|, 10^{-7})^{b}$, whose logarithm is at most 80",
     ),
     Operator("neg", 1, lambda v, a: -a, "-a", "-{0}", reference=_ZERO),
     Operator(
@@ -100,7 +100,7 @@ _ROWS = [
         lambda v, a: v.log(v.guard(a)),
         "ln(max(|a|, 1e-7))",
         r"\log\left|{0}\right|",
-        guarded=True,
+        guarded=r"$\ln\max(|a|, 10^{-7})$",
         reference=_EVOMAL,
     ),
     Operator(
@@ -117,7 +117,7 @@ _ROWS = [
         lambda v, a: v.sqrt(v.guard(a)),
         "sqrt(max(|a|, 1e-7))",
         r"\sqrt{{\left|{0}\right|}}",
-        guarded=True,
+        guarded=r"$\sqrt{\max(|a|, 10^{-7})}$",
         reference=_EVOMAL,
     ),
     Operator("tanh", 1, lambda v, a: v.tanh(a), "tanh a", r"\tanh\left({0}\right)", reference=_EVOMAL),
@@ -127,7 +127,7 @@ _ROWS = [
         lambda v, a: v.exp(v.minimum(a, EXP_LIMIT)),
         "e^min(a, 80)",
         r"\exp\left({0}\right)",
-        guarded=True,
+        guarded=r"$e^{\min(a, 80)}$",
         reference=_ZERO,
     ),
     Operator(
@@ -137,7 +137,7 @@ _ROWS = [
         lambda v, a: v.sign(a) / v.guard(a),
         "sign(a) / max(|a|, 1e-7)",
         r"\frac{{1}}{{{0}}}",
-        guarded=True,
+        guarded=r"$\operatorname{sign}(a) / \max(|a|, 10^{-7})$",
         reference=_ZERO,
     ),
     Operator(

@@ -60,3 +60,12 @@ def test_an_existing_figure_is_left_as_it_is(tmp_path):
     assert file.read_text() == "mine"
     succeed(f"analyze huber --figure {file} --overwrite")
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_loss_is_looked_at_with_the_classes_it_was_found_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    succeed("search --task wine TINY --out run")
+    assert "multiclass, 3 classes" in succeed("analyze run")
+    succeed("export run --output my_loss.py")
+    assert "multiclass, 3 classes" in succeed("analyze my_loss.py")
+    assert "multiclass, 5 classes" in succeed("analyze my_loss.py --classes 5")

@@ -124,3 +124,18 @@ def test_rounded_constants_are_trained_with_when_asked(finished):
     before, after = exact.split(" is ")[1].split(" instead of ")
     assert before == after.strip()  # nothing was rounded
     assert "--rescore is for a candidate" in symloss("export focal --rescore --digits 2").output
+
+
+def test_a_loss_for_regression_says_in_which_units_its_targets_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    succeed("search --task diabetes TINY --out run")
+    result = symloss("export run --output my_loss.py")
+    assert "note: targets standardised: mean 155" in result.output
+    text = (tmp_path / "my_loss.py").read_text()
+    assert "data: targets standardised: mean 155" in text
+    assert "Scale your targets likewise" in text
+    again = succeed("export my_loss.py --format latex")
+    assert "both in units of standardised targets" in again
+    assert "% data: targets standardised: mean 155" in again
+    assert "% task: diabetes" in again
+    assert "Scale your targets" not in succeed("export mse")

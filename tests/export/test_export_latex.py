@@ -85,8 +85,8 @@ def test_the_file_says_what_guards_mean_and_where_the_loss_comes_from():
     loss = SymbolicLoss(parse_expression("y * log(p) + pow(p, y)"), Kind.MULTICLASS)
     text = export_code(loss, "latex", header=Header(task="50% noise")).text
     assert "% task: 50% noise\n" in text
-    assert r"$\log\left|a\right|$ stands for \texttt{ln(max(|a|, 1e-7))}" in text
-    assert r"\textasciicircum{}b" in text
+    assert r"$\log\left|a\right|$ stands for $\ln\max(|a|, 10^{-7})$" in text
+    assert r"\max(|a|, 10^{-7})^{b}$" in text
     assert len(re.findall(r"\\\[|\\\]", text)) == 2
 
 
