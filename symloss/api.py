@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from symloss.archive import RunFolder
-from symloss.config import SearchConfig, resolve
-from symloss.errors import ConfigError
+from symloss.config import SearchConfig, resolve, to_settings
+from symloss.errors import ConfigError, NotFittedError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
@@ -160,28 +160,38 @@ class LossSearch:
     """A search for loss functions, in the manner of scikit-learn.
 
     settings: those of `SearchConfig` by name: task, label_noise, grammar, population, generations, seed, ...;
-              tables of settings are dictionaries: training={"steps": 1000}.
+              tables of settings are dictionaries: training={"steps": 1000}. seeds may also be "catalogue".
     out:      folder for the record of the run, new or empty; without it nothing is written.
     After `fit`: `candidates_` (best first), `best_`, `outcome_`.
     Raises:   ConfigError for an unknown setting or an impossible value.
     """
 
     def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
+        start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
         self.config: SearchConfig = resolve(settings)
+        if start_from is not None:
+            from symloss.making import with_seeds
+
+            self.config = with_seeds(self.config, start_from)[0]
         self.out = None if out is None else Path(out)
 
-    def fit(self, x: Any = None, y: Any = None, *, task: Task | None = None) -> LossSearch:
+    def fit(
+        self, x: Any = None, y: Any = None, *, task: Task | None = None, kind: str | None = None
+    ) -> LossSearch:
         """Search on the configured task, on `task`, or on data.
 
         x: (samples, features...) numbers. y: (samples,) integer class ids, or (samples,) or
         (samples, outputs) values for regression. They are split into training, validation and test parts.
+        kind: of the data, "multiclass", "binary" or "regression", if y alone does not say so.
         """
         from symloss.run import start
 
+        if kind is not None and x is None:
+            raise ConfigError("kind says what x and y are, and they are missing; a task has its own kind")
         if x is not None or y is not None:
             if task is not None or x is None or y is None:
                 raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
-            task = self._task_from(x, y)
+            task = self._task_from(x, y, kind)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
         self.outcome_: Outcome = start(self.config, self.out, task=task)
@@ -198,8 +208,17 @@ class LossSearch:
 
     @property
     def best_(self) -> DiscoveredLoss:
-        """The best candidate found by `fit`."""
+        """The best candidate found by `fit`. Raises NotFittedError before that."""
+        if not hasattr(self, "candidates_"):
+            raise NotFittedError("this search has found nothing yet; call fit first")
         return self.candidates_[0]
+
+    def __repr__(self) -> str:
+        """The settings that are not the default."""
+        given = _different(to_settings(self.config), to_settings(SearchConfig()))
+        told = [f"{name}={value!r}" for name, value in given.items()]
+        told += [] if self.out is None else [f"out={str(self.out)!r}"]
+        return f"LossSearch({', '.join(told)})"
 
     def _refuse(self, reason: str, *names: str) -> None:
         """Raise ConfigError if one of these settings was given: it would have no effect."""
@@ -207,7 +226,7 @@ class LossSearch:
             if getattr(self.config, name) != getattr(SearchConfig(), name):
                 raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
 
-    def _task_from(self, x: Any, y: Any) -> Task:
+    def _task_from(self, x: Any, y: Any, kind: str | None) -> Task:
         from symloss.making import corruption_of
         from symloss.tasks import task_from_arrays
 
@@ -217,11 +236,19 @@ class LossSearch:
         return task_from_arrays(
             x,
             y,
+            kind=kind,
             model=c.model or "mlp",
             metric=c.metric,
             data_seed=c.data_seed,
             corruption=corruption_of(c),
         )
+
+
+def _different(given: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    """What of some settings is not as in others, tables of settings likewise."""
+    changed = {name: value for name, value in given.items() if value != default[name]}
+    tables = {name: value for name, value in changed.items() if isinstance(value, dict)}
+    return changed | {name: _different(value, default[name]) for name, value in tables.items()}
 
 
 def load_run(path: str | Path) -> CandidateTable:

@@ -39,6 +39,10 @@ class ConfigError(SymlossError):
     """A setting with an unknown name or an impossible value."""
 
 
+class NotFittedError(SymlossError, AttributeError):
+    """A search in Python that has not been made yet, whose results are asked for."""
+
+
 class RunError(SymlossError):
     """A run folder that is missing, taken, or damaged."""
 

@@ -1,5 +1,6 @@
 """The Python interface: search, look, take away."""
 
+import dataclasses
 import math
 import runpy
 
@@ -183,6 +184,31 @@ def test_what_cannot_be_searched_is_told(settings, arguments, error, words):
 def test_a_wrong_setting_is_told_when_the_search_is_made():
     with pytest.raises(ConfigError, match="unknown setting 'populaton': did you mean 'population'"):
         LossSearch(populaton=3)
+
+
+def test_a_search_tells_its_settings_and_that_it_has_found_nothing_yet():
+    search = LossSearch(task="wine", training={"steps": 5}, seed=3)
+    assert repr(search) == "LossSearch(task='wine', seed=3, training={'steps': 5})"
+    assert not hasattr(search, "best_")
+    with pytest.raises(SymlossError, match="call fit first"):
+        _ = search.best_
+
+
+def test_the_kind_of_arrays_can_be_said():
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    assert LossSearch(**TINY).fit(x, y, kind="binary").outcome_.task.kind is Kind.BINARY
+    with pytest.raises(ConfigError, match="kind says what x and y are"):
+        LossSearch(**TINY).fit(kind="binary")
+
+
+def test_a_search_in_python_starts_from_the_catalogue_too():
+    config = LossSearch(task="wine", seeds="catalogue").config
+    assert "target * (-log(prediction))" in config.seeds
+
+
+def test_a_function_is_no_metric_of_a_task():
+    with pytest.raises(TaskError, match=r"the metric is a function, expected a name or .file\.py:function"):
+        dataclasses.replace(own_task(), metric=lambda predictions, targets: 0.0)
 
 
 def test_a_taken_folder_is_left_as_it_is(tmp_path):

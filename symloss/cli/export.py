@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "format_",
-    default="torch",
-    show_default=True,
     metavar="NAME",
-    help="torch, numpy, jax, onnx, latex or json.",
+    help="torch, numpy, jax, onnx, latex or json.  [default: what FILE ends in, or torch]",
 )
 @click.option(
     "--digits",
@@ -58,7 +56,7 @@ def command(
     kind: str | None,
     rank: int | None,
     id_: int | None,
-    format_: str,
+    format_: str | None,
     digits: int | None,
     rescore: bool,
     guards: str,
@@ -77,10 +75,11 @@ def command(
     from symloss.cli.losses import loaded
     from symloss.export import export_code, write_export
     from symloss.export.header import STANDARDISED
-    from symloss.export.targets import target_named
+    from symloss.export.targets import target_named, target_of
     from symloss.records import Kind
 
-    target_named(format_)  # an unknown format is refused before anything is read
+    # An unknown format is refused before anything is read.
+    format_ = (target_of(output.name if output else "") if format_ is None else target_named(format_)).name
     found = loaded(source, kind, rank, id_)
     if rescore and (digits is None or found.candidate is None):
         raise click.UsageError("--rescore is for a candidate of a search, together with --digits")

@@ -83,4 +83,4 @@ def command(
 def _stem(task: str) -> str:
     """What runs on a task are called by default: the name of its file, if it has one."""
     source = task.removeprefix("table:").partition("?")[0]
-    return Path(source.partition(":")[0]).stem if ":" in task else task
+    return Path(source.partition(":")[0]).stem

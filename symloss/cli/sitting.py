@@ -63,7 +63,10 @@ def compared(outcome: Outcome) -> list[str]:
     if not outcome.baselines or fitness < outcome.baselines[0][1]:
         return []
     name, cost = outcome.baselines[0]
-    return [
-        f"      its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
-        "more generations or another grammar may"
-    ]
+    said = f"      its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
+    if cost == 0.0:
+        samples = len(outcome.task.valid)
+        return [
+            f"{said}nothing can: the task, judged on {samples} validation samples, is too easy to search on"
+        ]
+    return [f"{said}more generations or another grammar may"]

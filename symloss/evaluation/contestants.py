@@ -7,7 +7,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +81,14 @@ def contestants_for(
                 f"two losses are called '{own.name}'; name them apart, as in "
                 "mine=runs/first other=runs/second"
             )
-    if all(own.judged for own in found.values()):
+    chosen = list(found.values())
+    if all(own.judged for own in chosen):  # then those to compare with are among them
+        references = {own.name for own in others}
+        chosen = [replace(own, judged=own.name not in references) for own in chosen]
+    if len({own.judged for own in chosen}) == 1:
         names = " and ".join(found)
         raise ConfigError(f"there is nothing to compare {names} with; name other losses with --against")
-    return list(found.values())
+    return chosen
 
 
 def expanded(kind: Kind, against: Sequence[str]) -> list[str]:

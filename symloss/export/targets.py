@@ -54,6 +54,12 @@ _ROWS = [
 TARGETS: dict[str, Target] = {row.name: row for row in _ROWS}
 
 
+def target_of(file: str) -> Target:
+    """The target whose files have such names; PyTorch for names that say nothing."""
+    fitting = [row for row in _ROWS if file.endswith(row.suffix)]
+    return max(fitting, key=lambda row: len(row.suffix), default=TARGETS["torch"])
+
+
 def target_named(name: str) -> Target:
     """The row of `name`. Raises ExportError, with the nearest known name, if there is none."""
     if name not in TARGETS:

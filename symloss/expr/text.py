@@ -156,7 +156,9 @@ def print_expression(expr: Expr) -> str:
 
 def format_formula(expr: Expr, digits: int = 4) -> str:
     """`expr` for people: short symbols and constants with at most `digits` significant digits."""
-    return render(expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits))
+    return render(
+        expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits), exact=False
+    )
 
 
 def short_number(value: float, digits: int = 4) -> str:

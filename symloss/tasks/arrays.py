@@ -37,7 +37,7 @@ def task_from_arrays(
 
     x:      (n, ...features) numbers; images as (n, channels, height, width).
     y:      labels (n,) or values (n,) or (n, outputs).
-    kind:   by default multiclass for integers, booleans and strings, regression for other numbers.
+    kind:   by default multiclass for integers, booleans, strings and a few whole numbers, else regression.
             Labels that are not 0, 1, 2, ... are numbered in sorted order, which `notes` records.
     model, metric: names; see `MODELS` and `METRICS`. The default metric is error or mse.
     Splits are stratified by class and never overlap. Features, and targets of regression, are

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from symloss.errors import TaskError
+from symloss.errors import TaskError, a_type
 from symloss.records import Kind
 from symloss.tasks.augmentation import Augmentation
 
@@ -22,6 +22,15 @@ def check_kind(kind: str) -> Kind:
     except ValueError:
         known = ", ".join(known.value for known in Kind)
         raise TaskError(f"unknown kind of task '{kind}'; known are: {known}") from None
+
+
+def check_metric(metric: object) -> None:
+    """Raise TaskError unless `metric` is a text, which a run can keep and read again."""
+    if not isinstance(metric, str):
+        raise TaskError(
+            f"the metric is {a_type(metric)}, expected a name or 'file.py:function', which a run can keep; "
+            "write the function into a file"
+        )
 
 
 def check_split(where: str, x: Tensor, y: Tensor, kind: Kind, num_outputs: int) -> None:

@@ -19,6 +19,7 @@ from symloss.tasks.metrics import class_ids, find_metric
 from symloss.tasks.models import model_maker
 from symloss.tasks.splitting import generator, subsample_indices
 from symloss.tasks.table_spec import PREFIX, SHORT_FORM
+from symloss.tasks.tables import READERS
 from symloss.tasks.tabular import user_table
 from symloss.tasks.task import Split, Task
 
@@ -70,6 +71,8 @@ def _dataset(name: str, data_dir: str | Path | None) -> Dataset:
         return user_table(name, data_dir)
     if name not in LOADERS:
         hint = did_you_mean(name, LOADERS)
+        if Path(name).suffix in READERS:
+            hint = f"a table is written {PREFIX}{name}?target=COLUMN"
         raise TaskError(f"unknown task '{name}'; {hint}; your own task is {FORMS}, or {SHORT_FORM}")
     return LOADERS[name](data_dir)
 

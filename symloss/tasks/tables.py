@@ -48,9 +48,9 @@ def read_table(path: Path) -> Columns:
 
     Raises: TaskError naming the file and, where there is one, the line or the column.
     """
-    reader = _READERS.get(path.suffix.lower())
+    reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise TaskError(f"{path} is no table that can be read: its name should end in {', '.join(_READERS)}")
+        raise TaskError(f"{path} is no table that can be read: its name should end in {', '.join(READERS)}")
     check_ordinary(path, "the table", MAX_BYTES, TaskError)
     try:
         columns = reader(path)
@@ -98,6 +98,8 @@ def _read_csv(path: Path) -> Columns:
         ) from None
     except UnicodeDecodeError as error:
         raise TaskError(f"{path} is not text in UTF-8: {error.reason}; save it in that encoding") from None
+    if names and not names[0].strip() and [row[0] for row in rows] == [str(i) for i in range(len(rows))]:
+        names, rows = names[1:], [row[1:] for row in rows]  # the index that pandas writes unless told not to
     _check_names(path, names)
     return {name: _parsed(path, name, [row[i].strip() for row in rows]) for i, name in enumerate(names)}
 
@@ -120,7 +122,10 @@ def _check_names(path: Path, names: list[str]) -> None:
     known = set()
     for number, name in enumerate(names, start=1):
         if not name.strip():
-            raise TaskError(f"{path}: column {number} has no name; the first line should name every column")
+            raise TaskError(
+                f"{path}: column {number} has no name; the first line should name every column "
+                "(pandas leaves its index out by index=False)"
+            )
         if name in known:
             raise TaskError(f"{path}: two columns are called '{name}'; rename one")
         known.add(name)
@@ -254,7 +259,7 @@ def _from_codes(path: Path, name: str, column: Any) -> NDArray[Any]:
     return np.array([*known, ""], dtype=str)[codes]
 
 
-_READERS: dict[str, Callable[[Path], Columns]] = {
+READERS: dict[str, Callable[[Path], Columns]] = {
     ".csv": _read_csv,
     ".npz": _read_npz,
     ".parquet": _read_parquet,

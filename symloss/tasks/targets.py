@@ -13,9 +13,21 @@ from symloss.records import Kind
 Array = NDArray[Any]
 
 
+FEW = 20
+"""Most different whole numbers that are taken for class ids though they are floats."""
+
+
 def kind_of(targets: Array) -> Kind:
-    """Regression for numbers with a fraction, classes for whole numbers, truth values and text."""
-    return Kind.REGRESSION if targets.dtype.kind == "f" else Kind.MULTICLASS
+    """Regression for numbers with a fraction, classes for whole numbers, truth values and text.
+
+    Floats that are whole are classes if they are few, each of several samples: a column of integers that has
+    had a gap is written so. Many of them are values.
+    """
+    if targets.dtype.kind != "f":
+        return Kind.MULTICLASS
+    whole = targets.ndim == 1 and np.array_equal(targets, np.round(targets))
+    few = whole and len(np.unique(targets)) <= min(FEW, len(targets) / 5)
+    return Kind.MULTICLASS if few else Kind.REGRESSION
 
 
 def encoded(targets: Array, kind: Kind) -> tuple[Array, int, tuple[str, ...]]:

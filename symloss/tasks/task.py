@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks.augmentation import Augmentation
-from symloss.tasks.checks import check_augmentation, check_kind, check_model, check_split
+from symloss.tasks.checks import check_augmentation, check_kind, check_metric, check_model, check_split
 from symloss.tasks.loading import is_spec
 from symloss.tasks.metrics import find_metric
 
@@ -93,6 +93,7 @@ class Task:
         if self.augment is not None:
             check_augmentation(where, self.augment, self.train.x[:2])
         check_model(where, self.make_model, self.train.x[:2], self.num_outputs)
+        check_metric(self.metric)
         if not is_spec(self.metric):  # a user's metric is imported when it is first used
             find_metric(self.metric, self.kind)
 

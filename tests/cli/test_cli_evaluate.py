@@ -110,3 +110,11 @@ def test_every_setting_of_a_task_and_of_the_main_budget_is_an_option():
     options = {parameter.name for parameter in evaluate_command.params}
     assert set(TaskSettings.__struct_fields__) < options
     assert set(BUDGET_FIELDS) < set(Budget.__struct_fields__)
+
+
+def test_two_known_losses_are_compared_with_each_other(tmp_path):
+    words = ["--seeds", "2", "--choosing-seeds", "1", *SMALL, "--out", str(tmp_path / "out")]
+    result = called("evaluate", "cross-entropy", "brier", *words)
+    assert result.exit_code == 0, result.output
+    assert "brier against" in result.output
+    assert "cross-entropy against" not in result.output

@@ -139,3 +139,17 @@ def test_a_loss_for_regression_says_in_which_units_its_targets_are(tmp_path, mon
     assert "% data: targets standardised: mean 155" in again
     assert "% task: diabetes" in again
     assert "Scale your targets" not in succeed("export mse")
+
+
+def test_the_format_is_that_of_the_name_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for file, sign in [
+        ("a.tex", "\\["),
+        ("a.json", '"format"'),
+        ("a_numpy.py", "import numpy"),
+        ("a.py", "import torch"),
+    ]:
+        succeed(f"export focal --output {file}")
+        assert sign in (tmp_path / file).read_text()
+    succeed("export focal --format latex --output b.txt")
+    assert "\\[" in (tmp_path / "b.txt").read_text()

@@ -80,7 +80,9 @@ def test_a_row_has_words_and_latex(row):
     assert "alpha" in drawn
     assert ("beta" in drawn) == (row.arity == 2)
     assert drawn.count("{") == drawn.count("}")
-    assert ("1e-7" in row.meaning or "80" in row.meaning) == row.guarded
+    assert ("1e-7" in row.meaning or "80" in row.meaning) == bool(row.guarded)
+    assert ("10^{-7}" in row.guarded) == ("1e-7" in row.meaning)
+    assert row.guarded.count("$") in (0, 2)
 
 
 @ROWS

@@ -104,6 +104,10 @@ def test_images_are_standardised_by_channel():
         (np.arange(60) % 2 * 1.0, Kind.BINARY, Kind.BINARY, 1),
         ((np.arange(60) % 3)[:, None], None, Kind.MULTICLASS, 3),
         (np.arange(60), "regression", Kind.REGRESSION, 1),
+        (np.arange(60) % 3 * 1.0, None, Kind.MULTICLASS, 3),  # as pandas writes integers with a gap
+        (np.arange(60) % 3 * 1.0, "regression", Kind.REGRESSION, 1),
+        (np.arange(60) % 3 * 0.5, None, Kind.REGRESSION, 1),
+        (np.arange(60) // 2 * 1.0, None, Kind.REGRESSION, 1),
     ],
 )
 def test_the_kind_is_inferred_or_taken(y, kind, expected, outputs):

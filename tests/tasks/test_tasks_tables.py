@@ -55,6 +55,20 @@ def write_parquet(path, columns):
     parquet.write_table(pyarrow.table(columns), path)
 
 
+def test_the_index_that_pandas_writes_is_left_out(folder):
+    rows = (folder / "homes.csv").read_text().splitlines()
+    indexed = [f",{rows[0]}", *(f"{number},{row}" for number, row in enumerate(rows[1:]))]
+    (folder / "indexed.csv").write_text("\n".join(indexed) + "\n")
+    found, plain = read_table(folder / "indexed.csv"), read_table(folder / "homes.csv")
+    assert list(found) == list(plain)
+    assert all((found[name] == plain[name]).all() for name in plain)
+
+
+def test_a_file_without_what_makes_it_a_table_is_told_how_it_is_written(folder):
+    with pytest.raises(TaskError, match=r"a table is written table:homes.csv\?target=COLUMN"):
+        make_task("homes.csv")
+
+
 def test_a_table_becomes_a_regression_task(folder):
     task = make_task("table:homes.csv?target=price&drop=good")
     assert (task.kind, task.metric, task.name) == (Kind.REGRESSION, "mse", "homes")
