@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from symloss.export.header import STANDARDISED, Header, guarded_operators
-from symloss.expr import OPERATORS, Call, Constant, Expr, Variable
+from symloss.expr import OPERATORS, Call, Constant, Expr, Variable, with_minus_signs
 from symloss.records import Candidate, Kind, SymbolicLoss
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ def _with_fixed_brackets(line: str) -> str:
 
 
 _DOCUMENT = r"""\documentclass{{article}}
+\usepackage[a4paper, margin=2cm]{{geometry}}
 \usepackage{{amsmath}}
 \usepackage{{booktabs}}
+\pagestyle{{empty}}
 \begin{{document}}
 {body}
 \end{{document}}
@@ -130,32 +132,52 @@ _DOCUMENT = r"""\documentclass{{article}}
 
 
 def standalone_document(body: str) -> str:
-    """A whole document, which compiles by itself with amsmath and booktabs."""
-    return _DOCUMENT.format(body=body.rstrip("\n"))
+    """A whole document, which compiles by itself with amsmath, booktabs and geometry."""
+    smaller = "\\small\n" if r"\begin{tabular}" in body else ""  # so that twenty candidates fit on a page
+    return _DOCUMENT.format(body=smaller + body.rstrip("\n"))
 
 
 def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
-    """A booktabs table of candidates: rank, size, fitness and formula. Formulas are broken over lines."""
-    lines = [r"\begin{tabular}{rrrl}", r"\toprule", r"rank & size & fitness & formula \\", r"\midrule"]
+    """A booktabs table of candidates: rank, size, costs and formula. Formulas are broken over lines.
+
+    Their order is by what finalists cost from fresh seeds, which is a column where there are any.
+    """
+    second = any(candidate.confirmation is not None for candidate in candidates)
+    head = "rank & size & confirmed & fitness & formula" if second else "rank & size & fitness & formula"
+    columns = "rrrrl" if second else "rrrl"
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rf"{head} \\", r"\midrule"]
     for rank, candidate in enumerate(candidates, start=1):
-        fitness = candidate.score.fitness
-        shown = "--" if fitness is None else f"${number(fitness, digits)}$"
+        shown = " & ".join(_costs(candidate, second, digits))
         symbols = {"prediction": "p", "target": "y", "classes": "C"}
         first, *more = broken(expression_latex(candidate.loss.expression, symbols, digits), WIDTH - 35)
         lines.append(rf"{rank} & {candidate.size} & {shown} & ${first}$ \\")
-        lines += [rf"& & & \quad ${line}$ \\" for line in more]
+        lines += [rf"{'& ' * (len(columns) - 1)}\quad ${line}$ \\" for line in more]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+
+
+def _costs(candidate: Candidate, second: bool, digits: int) -> list[str]:
+    """The cells of a candidate's costs; `second` if there is one for a finalist's second look."""
+    confirmed = None if candidate.confirmation is None else candidate.confirmation.cost
+    costs = [confirmed, candidate.score.fitness] if second else [candidate.score.fitness]
+    return ["--" if cost is None else f"${number(cost, digits)}$" for cost in costs]
 
 
 def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
     """The same table as HTML with formulas in LaTeX, as notebooks show it."""
     symbols = {"prediction": "p", "target": "y", "classes": "C"}
+    second = any(own.confirmation is not None for own in candidates)
+
+    def costs(own: Candidate) -> str:
+        cells = (cost.strip("$").replace("--", "") for cost in _costs(own, second, digits))
+        return "".join(f"<td>{cell}</td>" for cell in cells)
+
     rows = "".join(
-        f"<tr><td>{rank}</td><td>{own.id}</td><td>{own.size}</td><td>{own.score.fitness:.{digits}g}</td>"
+        f"<tr><td>{rank}</td><td>{own.id}</td><td>{own.size}</td>{costs(own)}"
         f"<td>${html.escape(expression_latex(own.loss.expression, symbols, digits))}$</td></tr>"
         for rank, own in enumerate(candidates, start=1)
     )
-    head = "".join(f"<th>{name}</th>" for name in ("rank", "id", "size", "fitness", "formula"))
+    names = ["rank", "id", "size", *(["confirmed"] if second else []), "fitness", "formula"]
+    head = "".join(f"<th>{name}</th>" for name in names)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
 
@@ -216,11 +238,15 @@ _BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 1}
 
 def expression_latex(expr: Expr, symbols: dict[str, str], digits: int = DIGITS) -> str:
     """`expr` through the templates of the operator table."""
+    return _through_templates(with_minus_signs(expr), symbols, digits)
+
+
+def _through_templates(expr: Expr, symbols: dict[str, str], digits: int) -> str:
     if isinstance(expr, Variable):
         return symbols[expr.name]
     if isinstance(expr, Constant):
         return number(expr.value, digits)
-    texts = [expression_latex(a, symbols, digits) for a in expr.arguments]
+    texts = [_through_templates(a, symbols, digits) for a in expr.arguments]
     binding = _BINDING.get(expr.operator)
     if binding is not None:
         texts = [

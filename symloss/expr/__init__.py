@@ -13,6 +13,7 @@ from symloss.expr.expression import (
     map_leaves,
     walk,
     with_constants,
+    with_minus_signs,
 )
 from symloss.expr.fold import fold, merged_weights, weighted, without_offset
 from symloss.expr.guards import bound, guarded, unguarded
@@ -48,5 +49,6 @@ __all__ = [
     "walk",
     "weighted",
     "with_constants",
+    "with_minus_signs",
     "without_offset",
 ]

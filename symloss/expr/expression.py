@@ -166,6 +166,20 @@ def map_leaves(expr: Expr, replace: Callable[[Variable | Constant], Expr]) -> Ex
     return replace(expr)
 
 
+_OPPOSITE = {"add": "sub", "sub": "add"}
+
+
+def with_minus_signs(expr: Expr) -> Expr:
+    """`expr` with a - 2 for a + (-2), and the other way round: other words for the same values."""
+    if not isinstance(expr, Call):
+        return expr
+    arguments = tuple(with_minus_signs(a) for a in expr.arguments)
+    last = arguments[-1]
+    if expr.operator in _OPPOSITE and isinstance(last, Constant) and last.value < 0.0:
+        return Call(_OPPOSITE[expr.operator], (arguments[0], Constant(-last.value)))
+    return Call(expr.operator, arguments)
+
+
 def evaluate(
     expr: Expr, inputs: Mapping[str, Any], vocabulary: Vocabulary, constant: Callable[[float], Any]
 ) -> Any:
@@ -187,30 +201,21 @@ _BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 2}
 """How tightly infix operators bind; everything else binds tighter."""
 
 
-def render(expr: Expr, name: Callable[[str], str], number: Callable[[float], str], exact: bool = True) -> str:
-    """`expr` in the language of formulas, its inputs written by `name` and its constants by `number`.
-
-    exact: it reads back as the same expression. If not, a + (-2) is written a - 2, of the same value.
-    """
+def render(expr: Expr, name: Callable[[str], str], number: Callable[[float], str]) -> str:
+    """`expr` in the language of formulas, its inputs written by `name` and its constants by `number`."""
     if isinstance(expr, Variable):
         return name(expr.name)
     if isinstance(expr, Constant):
         return number(expr.value)
-    texts = [render(a, name, number, exact) for a in expr.arguments]
+    texts = [render(a, name, number) for a in expr.arguments]
     binding = _BINDING.get(expr.operator)
     if expr.operator == "neg" and not isinstance(expr.arguments[0], Constant):
         return f"-{_within(expr.arguments[0], texts[0], 2, False)}"
     if binding is None or expr.operator == "neg":
         return f"{expr.operator}({', '.join(texts)})"
     left = _within(expr.arguments[0], texts[0], binding, False)
-    taken_away = isinstance(expr.arguments[1], Constant) and texts[1].startswith("-")
-    if not exact and taken_away and expr.operator in _OPPOSITE:
-        return f"{left} {_OPPOSITE[expr.operator]} {texts[1][1:]}"
     right = _within(expr.arguments[1], texts[1], binding + 1, True)
     return f"{left} {operator_named(expr.operator).symbol} {right}"
-
-
-_OPPOSITE = {"add": "-", "sub": "+"}
 
 
 def _within(expr: Expr, text: str, binding: int, on_the_right: bool) -> str:

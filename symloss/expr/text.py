@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from symloss.errors import ExpressionError, did_you_mean, pointed_at, strange_letters
-from symloss.expr.expression import Call, Constant, Expr, Variable, render
+from symloss.expr.expression import Call, Constant, Expr, Variable, render, with_minus_signs
 from symloss.expr.operators import INPUTS, OPERATORS
 from symloss.expr.quick import negated, quickly_read
 
@@ -156,9 +156,8 @@ def print_expression(expr: Expr) -> str:
 
 def format_formula(expr: Expr, digits: int = 4) -> str:
     """`expr` for people: short symbols and constants with at most `digits` significant digits."""
-    return render(
-        expr, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits), exact=False
-    )
+    shown = with_minus_signs(expr)
+    return render(shown, lambda name: INPUTS[name].symbol, lambda value: short_number(value, digits))
 
 
 def short_number(value: float, digits: int = 4) -> str:

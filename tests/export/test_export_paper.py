@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 from export_helpers import random_losses
@@ -21,7 +22,7 @@ from symloss.export.latex import (
 from symloss.export.simplifying import kept
 from symloss.expr import OPERATORS, PREDICTION, TARGET, call, parse_expression
 from symloss.losses.catalogue import CATALOGUE
-from symloss.records import Candidate, Kind, Origin, Proposal, Score, Status, SymbolicLoss
+from symloss.records import Candidate, Confirmation, Kind, Origin, Proposal, Score, Status, SymbolicLoss
 
 needs_latex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
 
@@ -98,11 +99,35 @@ def test_a_table_compiles_and_fits(tmp_path):
     assert max(compiled(standalone_document(table), tmp_path), default=0.0) < 1.0
 
 
+def test_a_table_says_what_its_order_is_by():
+    plain = candidate("abs(p + (-0.25))", 1)
+    finalist = replace(candidate("square(p - y)", 5), confirmation=Confirmation(0.375, 0.01, 100, 5))
+    assert "rank & size & fitness & formula" in candidates_table([plain])
+    table = candidates_table([finalist, plain])
+    assert "rank & size & confirmed & fitness & formula" in table
+    assert r"1 & 4 & $0.375$ & $0.5$ &" in table
+    assert r"2 & 4 & -- & $0.1$ & $\left|p - 0.25\right|$" in table
+    page = candidates_html([finalist, plain])
+    assert "<th>confirmed</th>" in page
+    assert "<td>0.375</td><td>0.5</td>" in page
+    assert "<td></td><td>0.1</td>" in page
+
+
+@needs_latex
+def test_a_table_of_finalists_fits_on_one_page(tmp_path):
+    formula = "5.8 * (1.3 * (y * pow(1.27 * (0.75 - p), 0.83)) + 0.777 * pow(1.09 * (1.1 * p - 0.05), 1.38))"
+    rows = [
+        replace(candidate(formula, n), confirmation=Confirmation(0.0625, 0.01, 1, 5)) for n in range(1, 21)
+    ]
+    assert max(compiled(standalone_document(candidates_table(rows)), tmp_path), default=0.0) < 1.0
+    assert "(1 page" in (tmp_path / "document.log").read_text()
+
+
 @needs_latex
 def test_the_check_of_documents_complains(tmp_path):
     with pytest.raises(AssertionError, match="Undefined control sequence"):
         compiled(standalone_document(r"$\undefinedcommand$"), tmp_path)
-    wide = standalone_document(r"\[" + "+".join(["abcdefgh"] * 20) + r"\]")
+    wide = standalone_document(r"\[" + "+".join(["abcdefgh"] * 24) + r"\]")
     assert max(compiled(wide, tmp_path)) > 100.0
 
 

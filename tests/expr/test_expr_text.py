@@ -12,7 +12,6 @@ from symloss.errors import ExpressionError
 from symloss.expr import (
     PREDICTION,
     TARGET,
-    Call,
     Constant,
     call,
     constants_of,
@@ -21,6 +20,7 @@ from symloss.expr import (
     print_expression,
     short_number,
     with_constants,
+    with_minus_signs,
 )
 from symloss.expr.quick import quickly_read
 from symloss.expr.text import parsed
@@ -34,18 +34,6 @@ def test_reading_what_was_printed_gives_the_same_formula_bit_for_bit(expr):
     assert [c.hex() for c in constants_of(read)] == [c.hex() for c in constants_of(expr)]
 
 
-def with_minus_signs(expr):
-    """The same values, with a - 2 for a + (-2), and the other way round."""
-    if not isinstance(expr, Call):
-        return expr
-    arguments = tuple(with_minus_signs(a) for a in expr.arguments)
-    last = arguments[-1]
-    if expr.operator in ("add", "sub") and isinstance(last, Constant) and last.value < 0:
-        other = "sub" if expr.operator == "add" else "add"
-        return Call(other, (arguments[0], Constant(-last.value)))
-    return Call(expr.operator, arguments)
-
-
 @law
 @given(expressions())
 def test_the_short_form_differs_in_signs_and_the_digits_of_constants_only(expr):
@@ -55,6 +43,20 @@ def test_the_short_form_differs_in_signs_and_the_digits_of_constants_only(expr):
     rounded = constants_of(parse_expression(format_formula(expr)))
     assert with_constants(read, constants_of(signed)) == signed
     assert rounded == pytest.approx(constants_of(signed), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("exact", "shown"),
+    [
+        ("p + (-0.5)", "p - 0.5"),
+        ("p - (-0.5)", "p + 0.5"),
+        ("y - (p + (-2))", "y - (p - 2)"),
+        ("pow(p + (-1), -2) * (-3)", "pow(p - 1, -2) * (-3)"),
+        ("-0.5 + p", "-0.5 + p"),
+    ],
+)
+def test_people_read_differences(exact, shown):
+    assert format_formula(parse_expression(exact)) == shown
 
 
 P, Y = PREDICTION, TARGET
