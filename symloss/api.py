@@ -19,7 +19,7 @@ from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
 from symloss.sources import header_of
-from symloss.tasks.names import CORRUPTIONS
+from symloss.tasks.names import CORRUPTIONS, cost_name
 
 if TYPE_CHECKING:
     import sympy
@@ -200,7 +200,7 @@ class LossSearch:
             task=found.name,
             data="; ".join(found.notes),
             classes=found.num_outputs if found.kind is Kind.MULTICLASS else None,
-            metric=self.config.metric or found.metric,
+            metric=cost_name(self.config.metric or found.metric),
             seed=self.config.seed,
         )
         self.candidates_ = _table(self.outcome_.candidates, header)

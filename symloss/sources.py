@@ -16,6 +16,7 @@ from symloss.export.header import Header
 from symloss.expr import format_formula, parse_expression
 from symloss.expr.text import cut_short
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
+from symloss.tasks.names import cost_name
 
 if TYPE_CHECKING:
     from symloss.losses.published import Handcrafted
@@ -71,7 +72,7 @@ def header_of(folder: RunFolder) -> Header:
         task=str(task.get("name", "")),
         data="; ".join(map(str, task.get("notes", ()))),
         classes=classes if isinstance(classes, int) else None,
-        metric=str(task.get("metric", "")),
+        metric=cost_name(str(task.get("metric", ""))),
         seed=record.get("seed"),
     )
 

@@ -13,6 +13,7 @@ from symloss.benchmark.report import Origins, documents
 from symloss.benchmark.suite import Plan
 from symloss.export.header import Header
 from symloss.gallery import add, write_gallery
+from symloss.tasks.names import cost_name
 
 
 def write_results(
@@ -42,7 +43,7 @@ def header_of(result: CaseResult) -> Header:
         found_by=as_command(result.chosen.config, result.case.start_from),
         task=task.title,
         data="; ".join(task.notes),
-        metric=task.metric,
+        metric=cost_name(task.metric),
         seed=result.chosen.config.seed,
     )
     return stated.of(best)

@@ -10,6 +10,7 @@ from symloss.benchmark.learned import methods
 from symloss.evaluation.contestants import STANDARD
 from symloss.evaluation.results import Comparison, Row, TaskResult
 from symloss.evaluation.tables import p_value, tested
+from symloss.tasks.names import cost_name
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _cells(line: Line) -> list[str]:
     if line.usual is not None:
         usual = [_shown(_row(task, line.usual.second), metric), outcome(line.usual)]
     best = [_shown(_row(task, line.best.second), metric), outcome(line.best)]
-    return [task.model, metric, tested(line.ours, metric), *usual, *best]
+    return [task.model, cost_name(metric), tested(line.ours, metric), *usual, *best]
 
 
 def _shown(row: Row, metric: str) -> str:
@@ -135,7 +136,13 @@ def learned_cells(results: Sequence[CaseResult]) -> list[list[str]]:
             continue
         (task,) = result.evaluation.tasks
         usual = _row(task, next(iter(by_method.values())).second)
-        cells = [title, task.model, task.metric, str(result.evaluation.steps), _shown(usual, task.metric)]
+        cells = [
+            title,
+            task.model,
+            cost_name(task.metric),
+            str(result.evaluation.steps),
+            _shown(usual, task.metric),
+        ]
         for method in methods([own.learned for own in results]):
             own = by_method.get(method)
             shown = ["-", "-"] if own is None else [tested(_row(task, method), task.metric), outcome(own)]

@@ -16,6 +16,7 @@ from symloss.meta.calibration import Calibration
 from symloss.records import Candidate
 from symloss.run_record import determinism
 from symloss.tasks import Task
+from symloss.tasks.names import cost_name
 from symloss.watching import Progress
 
 ROWS = 12
@@ -172,7 +173,7 @@ def _table(progress: Progress) -> Table:
 
 def headline(config: SearchConfig, task: Task, grammar: Grammar) -> str:
     """What is searched for, and whether another search with the same command finds the same."""
-    metric = config.metric or task.metric
+    metric = cost_name(config.metric or task.metric)
     device = task.train.x.device
     return (
         f"{config.method} on {task.name} ({task.model_name}, {metric}), grammar {grammar.name}, {device}\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from symloss.escaping import as_latex_text, as_markdown_code, as_markdown_text
 from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
 from symloss.evaluation.statistics import LEVEL, Ranking, smallest_p
+from symloss.tasks.names import cost_name
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -31,7 +32,7 @@ def loss_header(task: TaskResult) -> list[str]:
     """Names of the columns of `loss_cells`."""
     return [
         "loss",
-        *(f"test {metric}" for metric in task.metrics),
+        *(f"test {cost_name(metric)}" for metric in task.metrics),
         "validation",
         "learning rate",
         "tried",
@@ -202,11 +203,12 @@ def as_latex(evaluation: Evaluation) -> str:
     parts = []
     for task in evaluation.tasks:
         verdicts = {own.second: own for own in task.comparisons if own.first == task.rows[0].name}
+        measured = cost_name(task.metric)
         lines = [
-            rf"% {as_latex_text(f'{task.title}, {task.model}; {task.metric}')} on test data",
+            rf"% {as_latex_text(f'{task.title}, {task.model}; {measured}')} on test data, lower is better",
             r"\begin{tabular}{lrrrl}",
             r"\toprule",
-            rf"Loss & Test {as_latex_text(task.metric)} & Learning rate & Holm $p$ & \\",
+            rf"Loss & Test {as_latex_text(measured)} & Learning rate & Holm $p$ & \\",
             r"\midrule",
         ]
         for row in task.ranked():

@@ -118,8 +118,8 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Stopping training under candidates that are worse by then than any of the best had been.
 
-    Off by default: recorded searches kept their winners when scored again with `seeds`
-    (`docs/performance.md`), but whole searches go other ways with it.
+    Off by default. `docs/performance.md` has what it saves; whole searches ended as well with `seeds` as
+    without it (`docs/whole-searches.md`).
 
     seeds:     train one network of each candidate, and the others only where the first does not cost more
                than the first of each of the best. The search breeds from the rest too, by that one cost and

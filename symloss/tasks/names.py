@@ -26,3 +26,10 @@ MODELS: tuple[str, ...] = (
 
 CORRUPTIONS = ("label_noise", "asymmetric_noise", "imbalance", "outliers", "heavy_tails")
 """Ways to damage training data: the fields of `Corruption`, each of which is a setting of this name."""
+
+_MIRRORED = ("f1", "auroc", "average-precision", "r2")
+
+
+def cost_name(metric: str) -> str:
+    """What a metric's values are called, which are costs: "1 - f1", as better models have more of F1."""
+    return f"1 - {metric}" if metric in _MIRRORED else metric

@@ -13,6 +13,7 @@ from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks import METRICS, find_metric
 from symloss.tasks.metrics import FAMILIES, probabilities
+from symloss.tasks.names import cost_name
 
 RNG = np.random.default_rng(3)
 
@@ -255,3 +256,10 @@ def test_a_users_metric_on_binary_and_regression(tmp_path):
     outputs, y = regression()
     found = find_metric(f"{file}:least", Kind.REGRESSION).batched(outputs, y)
     torch.testing.assert_close(found, outputs.double().amin((1, 2)))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_is_printed_beside_a_cost_says_which_way_is_better(name):
+    """A metric of which better models have more is a cost as one minus it, and is called so."""
+    mirrored = METRICS[name].doc.startswith("1 - ")
+    assert cost_name(name) == (f"1 - {name}" if mirrored else name)
