@@ -17,9 +17,9 @@ from symloss.config import SearchConfig, resolve, to_settings
 from symloss.errors import ConfigError, NotFittedError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
-from symloss.records import Candidate, Kind, SymbolicLoss, ranked
+from symloss.records import Candidate, SymbolicLoss, ranked
 from symloss.sources import header_of
-from symloss.tasks.names import CORRUPTIONS, cost_name
+from symloss.tasks.names import CORRUPTIONS
 
 if TYPE_CHECKING:
     import sympy
@@ -167,12 +167,9 @@ class LossSearch:
     """
 
     def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
-        start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
+        # Which of them a grammar derives depends on the task, which `fit` may be given.
+        self._start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
         self.config: SearchConfig = resolve(settings)
-        if start_from is not None:
-            from symloss.making import with_seeds
-
-            self.config = with_seeds(self.config, start_from)[0]
         self.out = None if out is None else Path(out)
 
     def fit(
@@ -194,17 +191,17 @@ class LossSearch:
             task = self._task_from(x, y, kind)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
-        self.outcome_: Outcome = start(self.config, self.out, task=task)
+        self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task)
         found = self.outcome_.task
-        header = Header(
-            task=found.name,
-            data="; ".join(found.notes),
-            classes=found.num_outputs if found.kind is Kind.MULTICLASS else None,
-            metric=cost_name(self.config.metric or found.metric),
-            seed=self.config.seed,
-        )
+        metric, seed = self.config.metric or found.metric, self.config.seed
+        header = Header.of_task(found.name, found.kind, found.notes, metric, seed, found.num_outputs)
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self
+
+    def _with_seeds(self, task: Task | None) -> SearchConfig:
+        from symloss.making import with_seeds
+
+        return self.config if self._start_from is None else with_seeds(self.config, self._start_from, task)[0]
 
     @property
     def best_(self) -> DiscoveredLoss:
@@ -217,6 +214,7 @@ class LossSearch:
         """The settings that are not the default."""
         given = _different(to_settings(self.config), to_settings(SearchConfig()))
         told = [f"{name}={value!r}" for name, value in given.items()]
+        told += [] if self._start_from is None else [f"seeds={self._start_from!r}"]
         told += [] if self.out is None else [f"out={str(self.out)!r}"]
         return f"LossSearch({', '.join(told)})"
 

@@ -87,6 +87,13 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
     racing: Racing = Racing()
     finalists: Finalists = Finalists()
 
+    def __post_init__(self) -> None:
+        if self.racing.seeds and self.training.seeds == 1:
+            raise ValueError(
+                "'racing.seeds' has no effect with one network per candidate; leave it out, or set "
+                "training.seeds to 2 or more"
+            )
+
 
 Settings = dict[str, Any]
 """Nested settings by name, as in a TOML file."""
@@ -103,13 +110,7 @@ _LONG_NAME = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
 
 def resolve(*layers: Mapping[str, Any]) -> SearchConfig:
     """The configuration of layered settings, later ones winning. Raises ConfigError naming the setting."""
-    config = layered(SearchConfig, *layers)
-    if config.racing.seeds and config.training.seeds == 1:
-        raise ConfigError(
-            "setting 'racing.seeds' has no effect with one network per candidate; leave it out, or set "
-            "training.seeds to 2 or more"
-        )
-    return config
+    return layered(SearchConfig, *layers)
 
 
 Table = TypeVar("Table", bound=Struct)

@@ -120,13 +120,14 @@ def grammar_of(config: SearchConfig, kind: Kind) -> Grammar:
     return load_grammar("taylorglo")
 
 
-def with_seeds(config: SearchConfig, source: str) -> tuple[SearchConfig, str]:
+def with_seeds(config: SearchConfig, source: str, task: Task | None = None) -> tuple[SearchConfig, str]:
     """A configuration with the formulas that `source` stands for, and a sentence about them.
 
     The configuration holds the formulas themselves, so that a run's record says all there is to know.
-    source: as `load_seeds` takes it. Raises a SymlossError if nothing there can be a start.
+    source: as `load_seeds` takes it. task: if it is not that of the configuration.
+    Raises a SymlossError if nothing there can be a start.
     """
-    task = task_of(config)
+    task = task or task_of(config)
     seeds = load_seeds(source, task.kind, task.num_outputs)
     if config.method not in ("evomal", "gp-lfl"):
         found = msgspec.structs.replace(config, seeds=texts_of(seeds), population=len(seeds), generations=1)

@@ -16,7 +16,6 @@ from symloss.export.header import Header
 from symloss.expr import format_formula, parse_expression
 from symloss.expr.text import cut_short
 from symloss.records import Candidate, Kind, SymbolicLoss, ranked
-from symloss.tasks.names import cost_name
 
 if TYPE_CHECKING:
     from symloss.losses.published import Handcrafted
@@ -67,14 +66,12 @@ def header_of(folder: RunFolder) -> Header:
     """What a run says about all of its candidates."""
     record = folder.record()
     task = record.get("task", {})
-    classes = task.get("outputs") if task.get("kind") == Kind.MULTICLASS.value else None
-    return Header(
-        task=str(task.get("name", "")),
-        data="; ".join(map(str, task.get("notes", ()))),
-        classes=classes if isinstance(classes, int) else None,
-        metric=cost_name(str(task.get("metric", ""))),
-        seed=record.get("seed"),
-    )
+    name, metric = str(task.get("name", "")), str(task.get("metric", ""))
+    kind = next((own for own in Kind if own.value == task.get("kind")), Kind.MULTICLASS)
+    notes, outputs = task.get("notes"), task.get("outputs")
+    notes = map(str, notes) if isinstance(notes, list) else ()
+    outputs = outputs if isinstance(outputs, int) else None
+    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs)
 
 
 def catalogue_header(row: Handcrafted) -> Header:

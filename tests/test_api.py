@@ -202,8 +202,12 @@ def test_the_kind_of_arrays_can_be_said():
 
 
 def test_a_search_in_python_starts_from_the_catalogue_too():
-    config = LossSearch(task="wine", seeds="catalogue").config
-    assert "target * (-log(prediction))" in config.seeds
+    own = LossSearch(seeds="catalogue", **TINY)
+    assert "seeds='catalogue'" in repr(own)
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.random.default_rng(1).normal(size=60)
+    seeds = own.fit(x, y).outcome_.config.seeds  # those for regression, though digits are the default task
+    assert "square(prediction - target)" in seeds or "square(target - prediction)" in seeds
+    assert "target * (-log(prediction))" not in seeds
 
 
 def test_a_function_is_no_metric_of_a_task():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from symloss.archive.files import replace_file
@@ -13,7 +14,6 @@ from symloss.benchmark.report import Origins, documents
 from symloss.benchmark.suite import Plan
 from symloss.export.header import Header
 from symloss.gallery import add, write_gallery
-from symloss.tasks.names import cost_name
 
 
 def write_results(
@@ -39,11 +39,6 @@ def write_results(
 def header_of(result: CaseResult) -> Header:
     """What an exported file says about a discovered loss."""
     best, (task,) = result.chosen.best, result.evaluation.tasks
-    stated = Header(
-        found_by=as_command(result.chosen.config, result.case.start_from),
-        task=task.title,
-        data="; ".join(task.notes),
-        metric=cost_name(task.metric),
-        seed=result.chosen.config.seed,
-    )
-    return stated.of(best)
+    stated = Header.of_task(task.title, best.loss.kind, task.notes, task.metric, result.chosen.config.seed)
+    found_by = as_command(result.chosen.config, result.case.start_from)
+    return replace(stated, found_by=found_by).of(best)

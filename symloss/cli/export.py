@@ -74,7 +74,6 @@ def command(
     """
     from symloss.cli.losses import loaded
     from symloss.export import export_code, write_export
-    from symloss.export.header import STANDARDISED
     from symloss.export.targets import target_named, target_of
     from symloss.records import Kind
 
@@ -100,10 +99,8 @@ def command(
         exported = write_export(chosen, output, format_, **options, overwrite=overwrite)
         echo(f"wrote {output}", err=True)
     _tell(exported)
-    if exported.loss.kind is Kind.REGRESSION and STANDARDISED in found.header.data:
-        echo(
-            f"note: {found.header.data.partition(';')[0]}; scale targets likewise where it is used", err=True
-        )
+    if exported.loss.kind is Kind.REGRESSION and found.header.standardised:
+        echo(f"note: {found.header.standardised}; scale targets likewise where it is used", err=True)
     if rescore and found.candidate is not None:
         from symloss.rescore import rescored
 

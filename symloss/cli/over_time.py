@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,9 @@ def _write(found: OverTime, path: Path, out: Path) -> None:
 
     record = record_of(path)
     title = f"A loss that changes over training, distilled from {record.method}"
-    header = Header(title=title, task=record.task.name, metric=record.task.metric, seed=record.seed)
+    task = record.task
+    header = Header.of_task(task.name, task.kind, task.notes, task.metric, record.seed, task.num_outputs)
+    header = replace(header, title=title)
     format_ = "numpy" if out.stem.endswith("_numpy") else "torch"
     loss = SymbolicLoss(found.structure, record.task.kind)
     exported = export_over_time(loss, found.coefficients, format_, header)

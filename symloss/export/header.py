@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 
 from symloss import __version__
@@ -13,6 +13,7 @@ from symloss.export.forms import Form
 from symloss.expr import OPERATORS, Call, format_formula, print_expression, short_number, walk
 from symloss.expr.operators import Operator
 from symloss.records import Candidate, Kind, SymbolicLoss
+from symloss.tasks.names import STANDARDISED, cost_name
 
 _LABELS = {"version": "symloss", "found_by": "found by"}
 
@@ -63,6 +64,19 @@ class Header:
         if second is None or self.learning_rate is not None:
             return known
         return replace(known, confirmed=second.cost, learning_rate=second.learning_rate)
+
+    @staticmethod
+    def of_task(
+        name: str, kind: Kind, notes: Iterable[str], metric: str, seed: int | None, outputs: int | None = None
+    ) -> Header:
+        """What is said of a loss that was found on a task. outputs: of its networks, where that is known."""
+        classes = outputs if kind is Kind.MULTICLASS else None
+        return Header(task=name, data="; ".join(notes), classes=classes, metric=cost_name(metric), seed=seed)
+
+    @property
+    def standardised(self) -> str:
+        """The note on how the targets of regression were standardised, or nothing."""
+        return next((note for note in self.data.split("; ") if note.startswith(STANDARDISED)), "")
 
     @staticmethod
     def from_facts(title: str, facts: Mapping[str, str]) -> Header:
@@ -121,9 +135,6 @@ ENTRIES = {
     Kind.BINARY: ("these values", "p = sigmoid(output), y = 1 or 0"),
     Kind.REGRESSION: ("these values", "p = the predicted value, y = the true value"),
 }
-STANDARDISED = "targets standardised"
-"""How a note begins that states the mean and the standard deviation of the targets of regression."""
-
 _IN_UNITS = (
     "Both are in the units of the search, which took the mean stated under data from all targets and divided "
     "by the standard deviation. Scale your targets likewise, or this is another loss."
@@ -147,7 +158,7 @@ def described(form: Form, header: Header, format: str) -> list[str]:
     lines = [f"{one_line(header.title)}: {whole[loss.reduction]}{summed}", ""]
     lines += [f"    {line}" for line in formula]
     lines += ["", f"where {entry}{_COUNTED if 'classes' in loss.expression.inputs else ''}."]
-    if loss.kind is Kind.REGRESSION and STANDARDISED in header.data:
+    if loss.kind is Kind.REGRESSION and header.standardised:
         lines += textwrap.wrap(_IN_UNITS, 100)
     lines += _scheduled(form)
     lines += [_meaning(row) for row in guarded_operators(loss)]

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from symloss.export.header import STANDARDISED, Header, guarded_operators
+from symloss.export.header import Header, guarded_operators
 from symloss.expr import OPERATORS, Call, Constant, Expr, Variable, with_minus_signs
 from symloss.records import Candidate, Kind, SymbolicLoss
 
@@ -48,7 +48,7 @@ def emit_latex(loss: SymbolicLoss, header: Header) -> str:
         rf"${row.latex.format('a', 'b')}$ stands for {row.guarded}" for row in guarded_operators(loss)
     ]
     inputs = _WHERE[loss.kind]
-    if loss.kind is Kind.REGRESSION and STANDARDISED in header.data:
+    if loss.kind is Kind.REGRESSION and header.standardised:
         inputs += ", both in units of standardised targets"
     where = ", and ".join([inputs, "; ".join(meanings)] if meanings else [inputs])
     return f"{comments}{equation(display(loss))}\nwhere {where}.\n"
@@ -147,7 +147,8 @@ def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> s
     columns = "rrrrl" if second else "rrrl"
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rf"{head} \\", r"\midrule"]
     for rank, candidate in enumerate(candidates, start=1):
-        shown = " & ".join(_costs(candidate, second, digits))
+        costs = _costs(candidate, second)
+        shown = " & ".join("--" if cost is None else f"${number(cost, digits)}$" for cost in costs)
         symbols = {"prediction": "p", "target": "y", "classes": "C"}
         first, *more = broken(expression_latex(candidate.loss.expression, symbols, digits), WIDTH - 35)
         lines.append(rf"{rank} & {candidate.size} & {shown} & ${first}$ \\")
@@ -155,11 +156,10 @@ def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> s
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _costs(candidate: Candidate, second: bool, digits: int) -> list[str]:
-    """The cells of a candidate's costs; `second` if there is one for a finalist's second look."""
+def _costs(candidate: Candidate, second: bool) -> list[float | None]:
+    """A candidate's costs; `second` if there is a column for a finalist's second look."""
     confirmed = None if candidate.confirmation is None else candidate.confirmation.cost
-    costs = [confirmed, candidate.score.fitness] if second else [candidate.score.fitness]
-    return ["--" if cost is None else f"${number(cost, digits)}$" for cost in costs]
+    return [confirmed, candidate.score.fitness] if second else [candidate.score.fitness]
 
 
 def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
@@ -168,7 +168,7 @@ def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> st
     second = any(own.confirmation is not None for own in candidates)
 
     def costs(own: Candidate) -> str:
-        cells = (cost.strip("$").replace("--", "") for cost in _costs(own, second, digits))
+        cells = ("" if cost is None else f"{cost:.{digits}g}" for cost in _costs(own, second))
         return "".join(f"<td>{cell}</td>" for cell in cells)
 
     rows = "".join(

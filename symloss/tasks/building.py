@@ -13,6 +13,7 @@ from symloss.records import Kind
 from symloss.tasks.corruption import Corruption, corrupt
 from symloss.tasks.dataset import Dataset
 from symloss.tasks.models import model_maker
+from symloss.tasks.names import STANDARDISED
 from symloss.tasks.splitting import generator, split_indices, subsample_indices
 from symloss.tasks.task import Split, Task
 
@@ -111,7 +112,7 @@ def _scales(data: Dataset, x: Array, y: Array) -> tuple[_Scale, _Scale, tuple[st
     scale_y = _Scale.of(y)
     mean = ", ".join(f"{value:g}" for value in np.ravel(scale_y.mean))
     deviation = ", ".join(f"{value:g}" for value in np.ravel(scale_y.deviation))
-    return scale_x, scale_y, (f"targets standardised: mean {mean}, standard deviation {deviation}",)
+    return scale_x, scale_y, (f"{STANDARDISED}: mean {mean}, standard deviation {deviation}",)
 
 
 def _labels(y: Array, kind: Kind) -> Tensor:

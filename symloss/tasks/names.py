@@ -27,6 +27,9 @@ MODELS: tuple[str, ...] = (
 CORRUPTIONS = ("label_noise", "asymmetric_noise", "imbalance", "outliers", "heavy_tails")
 """Ways to damage training data: the fields of `Corruption`, each of which is a setting of this name."""
 
+STANDARDISED = "targets standardised"
+"""How the note on a task begins that states mean and standard deviation of the targets of regression."""
+
 _MIRRORED = ("f1", "auroc", "average-precision", "r2")
 
 

@@ -304,3 +304,11 @@ def test_opening_the_room_is_cheap():
     code = "import sys, symloss.export; print(sorted({'torch', 'sympy', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_note_on_units_is_found_among_others():
+    notes = ["3 gaps filled with the mean", "targets standardised: mean 2, standard deviation 5"]
+    header = Header.of_task("homes", Kind.REGRESSION, notes, "r2", 1, 1)
+    assert (header.standardised, header.classes, header.metric) == (notes[1], None, "1 - r2")
+    assert Header.from_facts("a loss", dict(header.facts())).standardised == notes[1]
+    assert Header.of_task("wine", Kind.MULTICLASS, [], "error", 1, 3).classes == 3
