@@ -42,24 +42,30 @@ def _by_powers(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Te
 class _TrueClass(torch.autograd.Function):
     """The true class's output minus the log-sum-exp of all, or of the others; one buffer for both passes.
 
-    formula: a function of those numbers, without the dimension, and the count of classes, which makes of them
-             the losses of samples, then returned, and their derivatives by the numbers.
+    formula: a function of those numbers and the count of classes, which makes of them the losses of samples,
+             then returned, and their derivatives by the numbers. It is given them without the dimension.
+    mean:    return the mean of the losses; the dimension is nothing to it, and stays.
     """
 
     @staticmethod
-    def forward(ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any) -> Tensor:
+    def forward(
+        ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any, mean: bool
+    ) -> Tensor:
         found, powers, total = _by_powers(input, index, dim, others)
         ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
         ctx.save_for_backward(input, index)
+        ctx.mean = mean
         if formula is None:
             return found
-        numbers = found.squeeze(dim)
+        numbers = found if mean else found.squeeze(dim)
         values, ctx.slopes = formula(numbers, input.shape[dim])
+        if mean:
+            return values.mean()
         own = values is not numbers and values is not ctx.slopes  # the caller may write over what is returned
         return values if own else values.clone()
 
     @staticmethod
-    def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None, None]:
         input, index = ctx.saved_tensors
         dim, others, formula = ctx.dim, ctx.others, ctx.formula
         powers, ctx.powers = ctx.powers, None
@@ -68,9 +74,11 @@ class _TrueClass(torch.autograd.Function):
         if formula is not None:
             slopes = ctx.slopes
             if again:
-                numbers = _relative(input, index, dim, others).squeeze(dim)
-                slopes = formula(numbers, input.shape[dim])[1]
-            slope = (rise * slopes).unsqueeze(dim)
+                numbers = _relative(input, index, dim, others)
+                slopes = formula(numbers if ctx.mean else numbers.squeeze(dim), input.shape[dim])[1]
+            slope = rise / index.numel() * slopes if ctx.mean else (rise * slopes).unsqueeze(dim)
+            if not slope.dim():  # the derivative was a number
+                slope = slope.expand(index.shape)
         if not again:
             try:
                 gradient = powers.mul_(-slope if ctx.total is None else slope / -ctx.total)
@@ -79,20 +87,25 @@ class _TrueClass(torch.autograd.Function):
         if again:
             masked = input.scatter(dim, index, -torch.inf) if others else input
             gradient = torch.softmax(masked, dim) * -slope
-        return gradient.scatter_add_(dim, index, slope), None, None, None, None
+        return gradient.scatter_add_(dim, index, slope), None, None, None, None, None
 
 
-def _relative(input: Tensor, index: Tensor, dim: int, others: bool, formula: Any = None) -> Tensor:
+def _relative(
+    input: Tensor, index: Tensor, dim: int, others: bool, formula: Any = None, mean: bool = False
+) -> Tensor:
     """What `_TrueClass` computes, also when transformed."""
     if not _traced():
         try:
-            return _TrueClass.apply(input, index, dim, others, formula)
+            return _TrueClass.apply(input, index, dim, others, formula, mean)
         except RuntimeError:  # for torch.func and tracers; whatever else is wrong is so below, too
             pass
     rest = input.scatter(dim, index, -torch.inf) if others else input
     highest = rest.amax(dim, keepdim=True).detach()
     found = input.gather(dim, index) - highest - (rest - highest).logsumexp(dim, keepdim=True)
-    return found if formula is None else formula(found.squeeze(dim), input.shape[dim])[0]
+    if formula is None:
+        return found
+    values = formula(found.squeeze(dim), input.shape[dim])[0]
+    return values.mean() if mean else values
 
 
 def _log_p(input: Tensor, index: Tensor, dim: int) -> Tensor:
@@ -117,9 +130,9 @@ def _of_log_p(log_p: Tensor, classes: int) -> tuple[Tensor, Any]:
     return values, slopes
 
 
-def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The whole loss of a sample; index has one entry along dim."""
-    return _relative(input, index, dim, False, _of_log_p)
+def _of_true_class(input: Tensor, index: Tensor, dim: int, mean: bool = False) -> Tensor:
+    """The whole losses of samples, or their mean; index has one entry along dim."""
+    return _relative(input, index, dim, False, _of_log_p, mean)
 
 
 def loss(
@@ -149,6 +162,8 @@ def loss(
     if target.shape != input.shape[:dim] + input.shape[dim + 1 :]:
         raise ValueError(f"class ids {tuple(target.shape)} do not fit input {tuple(input.shape)}")
     index, ignored, weights, share = _samples(input, target, weight, ignore_index, dim)
+    if reduction == "mean" and ignored is None and weights is None:
+        return _of_true_class(input, index, dim, mean=True)
     if weight is None:
         values = _of_true_class(input, index, dim)
     else:  # every class has a term of its own
@@ -168,7 +183,7 @@ def _left_out(target: Tensor, ignore_index: int) -> bool:
         return True
     try:
         if ignore_index < 0 and target.numel():  # one operation on ids, where there is only one such
-            return bool(target.min() < 0)
+            return target.min().item() < 0
         return bool((target == ignore_index).any())
     except RuntimeError:  # in torch.func and tracers
         return True

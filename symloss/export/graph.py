@@ -6,12 +6,13 @@ with care for numbers (see `careful`). Everything that is exported as code is wr
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeGuard
 
-from symloss.expr.primitives import WORDS
+from symloss.expr.primitives import FLOATS, WORDS
 from symloss.expr.slope import Dual, DualVocabulary
 
 EXTRA_WORDS = ("logsigmoid", "expm1")
@@ -157,6 +158,22 @@ def needed(*results: Node) -> list[Node]:
 def inputs_needed(*results: Node) -> set[str]:
     """Names of the inputs on which `results` depend."""
     return {str(node.arguments[0]) for node in needed(*results) if node.word == "input"}
+
+
+def value_at(result: Node, inputs: Mapping[str, float]) -> float:
+    """The value of `result` in floats; nan where it is not defined."""
+    values: dict[Node, float] = {}
+    for node in needed(result):
+        if node.word in ("input", "constant"):
+            own = node.arguments[0]
+            values[node] = inputs[own] if isinstance(own, str) else float(own)  # type: ignore[arg-type]
+            continue
+        function = ARITHMETIC.get(node.word) or getattr(FLOATS, node.word)
+        try:
+            values[node] = function(*(values[a] if isinstance(a, Node) else float(a) for a in node.arguments))
+        except (ArithmeticError, ValueError):
+            return math.nan
+    return values[result]
 
 
 def slope_of(result: Node, seeds: Mapping[str, Node]) -> Node | None:

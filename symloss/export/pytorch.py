@@ -43,6 +43,8 @@ LANGUAGE = Language(
     CodeVocabulary(TEMPLATES),
     # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
     array="input.new_full((), {0})",
+    # Of the number of classes alone: a few operations on tensors of one number cost as much as a formula.
+    scalars={"log": "math.log({0})"},
 )
 
 
@@ -59,7 +61,9 @@ def emit_torch(form: Form, header: Header) -> str:
         definitions.append(MODULE[form.loss.kind])
     default = f'reduction: str = "{form.loss.reduction}"'
     code = "\n\n".join(definitions).replace('reduction: str = "mean"', default)
-    imports = ["from typing import Any\n"] if ": Any" in code else []
+    imports = ["import math"] if "math." in code else []
+    imports += ["from typing import Any"] if ": Any" in code else []
+    imports += [""] if imports else []
     imports += ["import torch", "from torch import Tensor, nn"]
     imports += ["from torch.nn import functional"] if re.search(r"(?<!nn\.)functional\.", code) else []
     top = python_docstring(described(form, header, "torch"))
@@ -134,10 +138,9 @@ def _terms(input: Tensor, target: Tensor, dim: int{_parameters(form)}) -> Tensor
 
 
 def _of_true_class(form: Form, sample: Node) -> str:
-    names = inputs_needed(sample)
-    ties = "p" in names and _has_ties(sample)
-    if not form.tunable and not ties and "sum_log_p" not in names:
+    if _has_formula(form, sample):
         return _by_formula(sample)
+    names, ties = inputs_needed(sample), _has_ties(sample)
     lines = _unpacked(form)
     if "classes" in names:
         lines.append("classes = input.shape[dim]")
@@ -157,6 +160,11 @@ def _of_true_class(input: Tensor, index: Tensor, dim: int{_parameters(form)}) ->
 {_body(lines)}'''
 
 
+def _has_formula(form: Form, sample: Node) -> bool:
+    """Whether a sample's loss is a function of one number, without ties at which the search rounds it."""
+    return not (form.tunable or "sum_log_p" in inputs_needed(sample) or _has_ties(sample))
+
+
 def _by_formula(sample: Node) -> str:
     """The loss of a sample with its derivative, which saves autograd half of its work on a few numbers."""
     names, graph = inputs_needed(sample), sample.graph
@@ -171,9 +179,9 @@ def _of_{by}({by}: Tensor, classes: int) -> tuple[Tensor, Any]:
     """The whole loss of a sample from the {meaning} of its true class, and its derivative by that."""
 {_body([*lines, "return values, slopes"])}
 
-def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
-    """The whole loss of a sample; index has one entry along dim."""
-    return _relative(input, index, dim, {by == "margin"}, _of_{by})
+def _of_true_class(input: Tensor, index: Tensor, dim: int, mean: bool = False) -> Tensor:
+    """The whole losses of samples, or their mean; index has one entry along dim."""
+    return _relative(input, index, dim, {by == "margin"}, _of_{by}, mean)
 '''
 
 
@@ -220,6 +228,9 @@ def _with_conventions(form: Form, extra: str) -> str:
     else:
         lines = ["if weight is None:", f"    values = {sparse}", "else:  # every class has a term of its own"]
         lines += [f"    {hot}", f"    values = _weighted({dense}, weight, dim).sum(dim)"]
+    if form.sample is not None and _has_formula(form, form.sample):
+        plain = 'if reduction == "mean" and ignored is None and weights is None:'
+        lines = [plain, "    return _of_true_class(input, index, dim, mean=True)", *lines]
     signature = "constants: Tensor,\n    " if extra else ""
     return CONVENTIONS.format(
         signature=signature, more=more, values="\n".join(f"    {line}" for line in lines)

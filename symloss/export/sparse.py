@@ -10,11 +10,10 @@ Where c is zero nothing but the true class is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from symloss.export.careful import careful_value, logistic, probability
-from symloss.export.graph import Graph, Node, inputs_needed, needed
+from symloss.export.graph import Graph, Node, inputs_needed
+from symloss.export.linear import Parts, linear_parts
+from symloss.export.log_odds import with_one_logarithm
 from symloss.export.quantities import Quantity, known
 from symloss.expr import Expr
 
@@ -52,7 +51,7 @@ def sparse_form(expr: Expr, tunable: bool = False) -> tuple[Node | None, bool]:
         whole = _with_target(expr, 1.0, prediction, tunable) + _summed(parts, prediction)
         names = inputs_needed(whole.node) & OUTPUTS
         if names and "log_rest" not in names:
-            return whole.node, others
+            return with_one_logarithm(whole.node), others
     return None, others
 
 
@@ -82,10 +81,6 @@ def _with_target(expr: Expr, y: float, prediction: Quantity, tunable: bool = Fal
     return careful_value(expr, graph, inputs, tunable)
 
 
-Parts: TypeAlias = tuple[Quantity, Quantity, Quantity]
-"""a, b and c of a + b p + c log p."""
-
-
 def _summed(parts: Parts, prediction: Quantity) -> Quantity:
     """The sum over all classes other than the true one, whose prediction this is."""
     assert prediction.log is not None
@@ -99,59 +94,10 @@ def _taken_apart(result: Node, prediction: Quantity) -> Parts | None:
     """`result` as a + b p + c log p, where a, b and c do not depend on p; None if it is not of that form."""
     assert prediction.log is not None
     assert prediction.rest is not None
-    graph = result.graph
-    zero, one, minus = (known(graph, value) for value in (0.0, 1.0, -1.0))
-    found: dict[Node, Parts | None] = {
+    zero, one, minus = (known(result.graph, value) for value in (0.0, 1.0, -1.0))
+    terms = {
         prediction.node: (zero, one, zero),
         prediction.rest.node: (one, minus, zero),
         prediction.log.node: (zero, zero, one),
     }
-    for node in needed(result):
-        if node not in found:
-            found[node] = _parts(node, found, zero)
-    return found[result]
-
-
-def _parts(node: Node, found: dict[Node, Parts | None], zero: Quantity) -> Parts | None:
-    """The parts of a node from those of its arguments."""
-    if not inputs_needed(node) & OUTPUTS:
-        return _free(node), zero, zero
-    if node.word not in _RULES:
-        return None
-    arguments = [
-        found.get(a) if isinstance(a, Node) else (known(node.graph, float(a)), zero, zero)
-        for a in node.arguments
-    ]
-    parts = [own for own in arguments if own is not None]
-    return _RULES[node.word](*parts) if len(parts) == len(arguments) else None
-
-
-def _product(first: Parts, second: Parts) -> Parts | None:
-    if not (_is_free(first) or _is_free(second)):
-        return None
-    factor, (a, b, c) = (first[0], second) if _is_free(first) else (second[0], first)
-    return factor * a, factor * b, factor * c
-
-
-def _quotient(first: Parts, second: Parts) -> Parts | None:
-    divisor = second[0]
-    return (first[0] / divisor, first[1] / divisor, first[2] / divisor) if _is_free(second) else None
-
-
-_RULES: dict[str, Callable[..., Parts | None]] = {
-    "negative": lambda parts: (-parts[0], -parts[1], -parts[2]),
-    "sum": lambda a, b: (a[0] + b[0], a[1] + b[1], a[2] + b[2]),
-    "difference": lambda a, b: (a[0] - b[0], a[1] - b[1], a[2] - b[2]),
-    "product": _product,
-    "quotient": _quotient,
-}
-
-
-def _is_free(parts: Parts) -> bool:
-    return parts[1].number == 0.0 and parts[2].number == 0.0
-
-
-def _free(node: Node) -> Quantity:
-    if node.word == "constant":
-        return known(node.graph, float(node.arguments[0]))  # type: ignore[arg-type]
-    return Quantity(node)
+    return linear_parts(result, terms, OUTPUTS)

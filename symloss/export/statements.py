@@ -21,11 +21,13 @@ class Language:
 
     vocabulary: its functions.
     array:      template that makes an array of a number, for targets whose functions want arrays.
+    scalars:    templates of the words that Python itself can compute, where it is to do so.
     names:      what inputs of the graph are called, where it is not their own name.
     """
 
     vocabulary: CodeVocabulary
     array: str | None = None
+    scalars: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -75,6 +77,8 @@ class _Writer:
             if negated is not None:
                 return negated
         codes = self._arguments(node)
+        if node.word in self._language.scalars and self._is_scalar(node):
+            return Code(self._language.scalars[node.word].format(*(c.text for c in codes)))
         if self._language.array and node.word not in ARITHMETIC and any(c.value is None for c in codes):
             codes = [self._as_array(a, c) for a, c in zip(node.arguments, codes, strict=True)]
         function = ARITHMETIC.get(node.word) or getattr(self._language.vocabulary, node.word)
@@ -91,7 +95,7 @@ class _Writer:
 
     def _negated(self, node: Node) -> Code | None:
         """Minus `node`, where a sign within it can change instead at no cost; None where it cannot."""
-        if _is_scalar(node):
+        if self._is_scalar(node):
             return -self._code[node]
         named = self._uses[node] > 1 or self._code[node].text.isidentifier()
         if node.word not in ("sum", "product", "quotient") or named:  # what has a name is not written again
@@ -107,6 +111,11 @@ class _Writer:
             code: Code = ARITHMETIC[node.word](*codes)
             return code
         return None
+
+    def _is_scalar(self, node: Node) -> bool:
+        """True for what Python computes as a number from constants and the number of classes."""
+        words = {*ARITHMETIC, *self._language.scalars, "input", "constant"}
+        return all(n.word in words for n in needed(node)) and inputs_needed(node) <= {"classes"}
 
     def _arguments(self, node: Node) -> list[Code]:
         return [self._code[a] if isinstance(a, Node) else Code.literal(float(a)) for a in node.arguments]
@@ -133,10 +142,3 @@ class _Writer:
         self._lines.append(f"{name} = {text}")
         self._code[node] = Code(name)
         return True
-
-
-def _is_scalar(node: Node) -> bool:
-    """True for what Python computes as a number: arithmetic of constants and of the number of classes."""
-    return all(n.word in (*ARITHMETIC, "input", "constant") for n in needed(node)) and inputs_needed(
-        node
-    ) <= {"classes"}

@@ -61,6 +61,8 @@ class SparseLSRLoss(nn.Module):
         if classes < 2:
             raise ValueError(f"there must be at least two classes, found {classes}")
         index, ignored, weights, share = _samples(input, target, self.weight, self.ignore_index, dim)
+        if self.reduction == "mean" and ignored is None and weights is None:
+            return _relative(input, index, dim, True, self._of_margin, mean=True)
         values = _relative(input, index, dim, True, self._of_margin)
         values = values if weights is None else values * weights
         return _reduced(values, ignored, share, self.reduction)

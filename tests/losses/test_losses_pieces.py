@@ -23,7 +23,7 @@ def reference(z, index, dim, others):
 
 def found(z, index, dim, others):
     z = z.detach().requires_grad_()
-    value = pieces._TrueClass.apply(z, index, dim, others, None)
+    value = pieces._TrueClass.apply(z, index, dim, others, None, False)
     return value.detach(), torch.autograd.grad(value.sum(), z)[0]
 
 
@@ -168,6 +168,38 @@ def test_several_gradients_at_once_are_those_one_by_one(formula):
     (found,) = torch.autograd.grad(values, z, directions, is_grads_batched=True, retain_graph=True)
     for own, direction in zip(found, directions, strict=True):
         torch.testing.assert_close(own, torch.autograd.grad(values, z, direction, retain_graph=True)[0])
+
+
+def one_number(number, classes):
+    """A formula whose derivative is the same everywhere."""
+    return 3.0 * number, 3.0
+
+
+@pytest.mark.parametrize("formula", [softened, twice, one_number])
+@pytest.mark.parametrize("others", [True, False])
+def test_a_mean_within_is_a_mean_afterwards(others, formula):
+    """In value, gradient and second derivatives, again and again, and transformed."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(4, 6, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    index = torch.randint(6, (4, 1, 3), generator=generator)
+    direction = torch.randn(z.shape, generator=generator, dtype=torch.float64)
+
+    def within(z):
+        return pieces._relative(z, index, 1, others, formula, mean=True)
+
+    def afterwards(z):
+        return pieces._relative(z, index, 1, others, formula).mean()
+
+    def derivatives(value):
+        plain = [torch.autograd.grad(5 * value, z, retain_graph=True)[0] for _ in range(2)]
+        (first,) = torch.autograd.grad(5 * value, z, create_graph=True)
+        second = torch.autograd.grad((first * direction).sum(), z, retain_graph=True)
+        return [*plain, first.detach(), *second]
+
+    torch.testing.assert_close(within(z), afterwards(z))
+    torch.testing.assert_close(derivatives(within(z)), derivatives(afterwards(z)))
+    found, expected = (torch.func.grad_and_value(own)(z.detach()) for own in (within, afterwards))
+    torch.testing.assert_close(found, expected)
 
 
 def test_whether_samples_are_left_out_is_looked_at_where_it_can_be():
