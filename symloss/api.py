@@ -173,22 +173,30 @@ class LossSearch:
         self.out = None if out is None else Path(out)
 
     def fit(
-        self, x: Any = None, y: Any = None, *, task: Task | None = None, kind: str | None = None
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        valid: tuple[Any, Any] | None = None,
+        test: tuple[Any, Any] | None = None,
+        task: Task | None = None,
+        kind: str | None = None,
     ) -> LossSearch:
         """Search on the configured task, on `task`, or on data.
 
         x: (samples, features...) numbers. y: (samples,) integer class ids, or (samples,) or
         (samples, outputs) values for regression. They are split into training, validation and test parts.
+        valid, test: x and y of validation or test data of your own, which are then not split off.
         kind: of the data, "multiclass", "binary" or "regression", if y alone does not say so.
         """
         from symloss.run import start
 
-        if kind is not None and x is None:
-            raise ConfigError("kind says what x and y are, and they are missing; a task has its own kind")
+        if x is None and any(own is not None for own in (kind, valid, test)):
+            raise ConfigError("kind, valid and test go with x and y, which are missing; a task has its own")
         if x is not None or y is not None:
             if task is not None or x is None or y is None:
                 raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
-            task = self._task_from(x, y, kind)
+            task = self._task_from(x, y, kind, valid, test)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
         self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task)
@@ -224,7 +232,7 @@ class LossSearch:
             if getattr(self.config, name) != getattr(SearchConfig(), name):
                 raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
 
-    def _task_from(self, x: Any, y: Any, kind: str | None) -> Task:
+    def _task_from(self, x: Any, y: Any, kind: str | None, valid: Any, test: Any) -> Task:
         from symloss.making import corruption_of
         from symloss.tasks import task_from_arrays
 
@@ -234,6 +242,8 @@ class LossSearch:
         return task_from_arrays(
             x,
             y,
+            valid=valid,
+            test=test,
             kind=kind,
             model=c.model or "mlp",
             metric=c.metric,

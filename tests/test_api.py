@@ -197,8 +197,18 @@ def test_a_search_tells_its_settings_and_that_it_has_found_nothing_yet():
 def test_the_kind_of_arrays_can_be_said():
     x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
     assert LossSearch(**TINY).fit(x, y, kind="binary").outcome_.task.kind is Kind.BINARY
-    with pytest.raises(ConfigError, match="kind says what x and y are"):
+    with pytest.raises(ConfigError, match="kind, valid and test go with x and y"):
         LossSearch(**TINY).fit(kind="binary")
+
+
+def test_validation_and_test_data_of_ones_own_are_taken_as_they_are():
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    more = {"valid": (x[:20] + 9, y[:20]), "test": (x[:30], y[:30])}
+    task = LossSearch(**TINY).fit(x, y, **more).outcome_.task
+    assert (len(task.train), len(task.valid), len(task.test)) == (60, 20, 30)
+    assert task.valid.x.mean() > 3, "in the units of training"
+    with pytest.raises(ConfigError, match="kind, valid and test go with x and y"):
+        LossSearch(**TINY).fit(**more)
 
 
 def test_a_search_in_python_starts_from_the_catalogue_too():

@@ -64,13 +64,15 @@ def build_task(
 def _parts(data: Dataset, data_seed: int, train_size: int | None) -> list[tuple[Array, Array]]:
     """The training, validation and test part: x and y of each."""
     strata = np.zeros(len(data.y), np.int64) if data.kind is Kind.REGRESSION else data.y.reshape(-1)
-    fractions = [data.valid_fraction] + ([] if data.official_test else [data.test_fraction])
-    train, *rest = split_indices(strata, fractions, generator(data_seed, "split"))
+    given = (data.official_valid, data.official_test)
+    wanted = zip(given, (data.valid_fraction, data.test_fraction), strict=True)
+    fractions = [fraction for own, fraction in wanted if own is None]
+    train, *rest = split_indices(strata, fractions, generator(data_seed, "split"), data.labels)
     if train_size is not None:
         chosen = subsample_indices(strata[train], train_size, generator(data_seed, "train size"))
         train = train[chosen]
-    parts = [(data.x[part], data.y[part]) for part in (train, *rest)]
-    return [*parts, data.official_test] if data.official_test else parts
+    drawn = iter([(data.x[part], data.y[part]) for part in rest])
+    return [(data.x[train], data.y[train]), *(next(drawn) if own is None else own for own in given)]
 
 
 def _encoded(data: Dataset, parts: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:

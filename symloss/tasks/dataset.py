@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ class Dataset:
     """Arrays, and what is customary for them.
 
     x, y:     (n, ...features) numbers; class ids (n,), zeros and ones (n, 1), or values (n, outputs).
-    official_test: x and y of the published test set; without one, `test_fraction` of x, y is set aside.
+    official_valid, official_test: x and y of a validation or test set that is given; without one,
+              `valid_fraction` or `test_fraction` of x, y is set aside.
     scale:    mean and standard deviation to normalise x by, in the units of x: numbers, or arrays that
               broadcast to a sample; None: use those of each feature (of each channel of images) in the
               training part. Targets of regression are standardised by the training part.
@@ -25,6 +26,7 @@ class Dataset:
               not normalised further.
     augment:  customary for training, in units of the normalised x.
     model, metric: defaults.
+    labels:   what classes are called in the data, by their ids, where these are other than 0, 1, 2, ...
     confusions: pairs (class, what it is mistaken for) that are customary for asymmetric label noise.
     """
 
@@ -33,6 +35,8 @@ class Dataset:
     x: NDArray[Any]
     y: NDArray[Any]
     num_outputs: int
+    _: KW_ONLY
+    official_valid: tuple[NDArray[Any], NDArray[Any]] | None = None
     official_test: tuple[NDArray[Any], NDArray[Any]] | None = None
     valid_fraction: float = 0.2
     test_fraction: float = 0.2
@@ -42,4 +46,5 @@ class Dataset:
     model: str = "mlp"
     metric: str = "error"
     notes: tuple[str, ...] = ()
+    labels: NDArray[Any] | None = None
     confusions: tuple[tuple[int, int], ...] = ()

@@ -48,4 +48,4 @@ def mnist1d(data_dir: str | Path | None = None) -> Dataset:
     """Generated; see the module `mnist1d`."""
     x, y = generate(5000)
     test = x[4000:], y[4000:]
-    return Dataset("mnist1d", Kind.MULTICLASS, x[:4000], y[:4000], 10, test, scale=(0.0, 1.0))
+    return Dataset("mnist1d", Kind.MULTICLASS, x[:4000], y[:4000], 10, official_test=test, scale=(0.0, 1.0))

@@ -23,7 +23,7 @@ def california_housing(data_dir: str | Path | None = None) -> Dataset:
     """Pace and Barry, Sparse spatial autoregressions (1997), as scikit-learn has it."""
     path, columns = _published(CALIFORNIA, data_dir)
     spec = TableSpec(path, ("MedHouseVal",), Kind.REGRESSION)
-    return from_columns(CALIFORNIA, [(path, columns)], spec, (f"read from {path.parent}",))
+    return from_columns(CALIFORNIA, {"train": (path, columns)}, spec, (f"read from {path.parent}",))
 
 
 def communities_and_crime(data_dir: str | Path | None = None) -> Dataset:
@@ -36,7 +36,7 @@ def communities_and_crime(data_dir: str | Path | None = None) -> Dataset:
     ]
     spec = TableSpec(path, ("ViolentCrimesPerPop",), Kind.REGRESSION, tuple(unused), missing="mean")
     notes = (f"read from {path.parent}", f"{len(unused)} of {len(columns) - 1} columns left out")
-    return from_columns(COMMUNITIES, [(path, columns)], spec, notes)
+    return from_columns(COMMUNITIES, {"train": (path, columns)}, spec, notes)
 
 
 def _published(name: str, data_dir: str | Path | None) -> tuple[Path, Columns]:

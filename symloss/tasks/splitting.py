@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +21,15 @@ def generator(data_seed: int, purpose: str) -> np.random.Generator:
 
 
 def split_indices(
-    strata: NDArray[np.int64], fractions: Sequence[float], rng: np.random.Generator
+    strata: NDArray[np.int64],
+    fractions: Sequence[float],
+    rng: np.random.Generator,
+    labels: NDArray[Any] | None = None,
 ) -> list[Indices]:
     """Parts of 0..n-1: the rest first, then one part for each fraction; sorted, disjoint, complete.
 
     Args:   strata: (n,) class of each sample (all equal for regression). fractions: of each class,
-            rounded, but at least one sample of it goes into every part.
+            rounded, but at least one sample of it goes into every part. labels: what classes are called.
     Raises: TaskError if a fraction is impossible or a class has fewer samples than there are parts.
     """
     if not all(0 < f < 1 for f in fractions) or not sum(fractions) < 1:
@@ -41,10 +45,13 @@ def split_indices(
     for stratum in np.unique(strata):
         members = rng.permutation(np.flatnonzero(strata == stratum))
         if len(members) < len(parts):
+            label = stratum if labels is None else labels[stratum].item()
+            quantity = (
+                "" if isinstance(label, str) else ", or say kind=regression if the target is a quantity"
+            )
             raise TaskError(
-                f"class {stratum} has {len(members)} of {len(strata)} samples, expected at least "
-                f"{len(parts)} so that every part has one; drop the class, "
-                "or say kind=regression if the target is a quantity"
+                f"class {label} has {len(members)} of {len(strata)} samples, expected at least "
+                f"{len(parts)} so that every part has one; drop the class{quantity}"
             )
         start = 0
         for number, fraction in enumerate(fractions, start=1):

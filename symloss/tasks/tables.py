@@ -1,4 +1,4 @@
-"""Tables on disk as columns by name: CSV, NPZ and Parquet. Nothing in them is executed or unpickled.
+"""Tables on disk as columns by name: CSV, TSV, NPZ and Parquet. Nothing in them is executed or unpickled.
 
 A column is (n,): int64 if all of it are whole numbers, float64 with NaN where a number is missing, or text,
 empty where it is missing.
@@ -7,6 +7,7 @@ empty where it is missing.
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,11 @@ Columns = dict[str, NDArray[Any]]
 
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands in a CSV file, in any case, where a number is missing."""
+
+SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+"""What may stand between values in a line of text. Tables with the last two are not read, but recognised."""
+
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 
 MAX_BYTES = 2**34
 """Largest table that is read. It takes several times as much memory."""
@@ -44,13 +50,16 @@ RATIO = 200
 
 
 def read_table(path: Path) -> Columns:
-    """The columns of a table by the ending of its name: .csv, .npz or .parquet.
+    """The columns of a table by the ending of its name: .csv, .tsv, .npz or .parquet.
 
     Raises: TaskError naming the file and, where there is one, the line or the column.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise TaskError(f"{path} is no table that can be read: its name should end in {', '.join(READERS)}")
+        packed = "; unpack it" if path.suffix.lower() in PACKED else ""
+        raise TaskError(
+            f"{path} is no table that can be read: its name should end in {', '.join(READERS)}{packed}"
+        )
     check_ordinary(path, "the table", MAX_BYTES, TaskError)
     try:
         columns = reader(path)
@@ -78,30 +87,39 @@ def _check(path: Path, columns: Columns) -> None:
             raise TaskError(f"{path}: column '{name}' has infinite values; replace or drop them")
 
 
-def _read_csv(path: Path) -> Columns:
+def _read_csv(path: Path, separator: str = ",") -> Columns:
+    separated = f"values separated by {SEPARATORS[separator]}"
     rows = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(_lines(path, file), strict=True)
+            reader = csv.reader(_lines(path, file), strict=True, delimiter=separator)
             names = next(reader, [])
+            _check_separator(path, names, separated)
             for row in reader:
                 if len(row) != len(names) and row:
                     raise TaskError(
                         f"{path}, line {reader.line_num}: found {len(row)} values for {len(names)} columns; "
-                        "values are separated by commas, and quoted if they have one"
+                        f"expected {separated}, and quoted if they have one"
                     )
                 if row:  # an empty line is no row
                     rows.append(row)
     except csv.Error as error:
-        raise TaskError(
-            f"{path}, line {reader.line_num}: {error}; expected values separated by commas"
-        ) from None
+        raise TaskError(f"{path}, line {reader.line_num}: {error}; expected {separated}") from None
     except UnicodeDecodeError as error:
         raise TaskError(f"{path} is not text in UTF-8: {error.reason}; save it in that encoding") from None
     if names and not names[0].strip() and [row[0] for row in rows] == [str(i) for i in range(len(rows))]:
         names, rows = names[1:], [row[1:] for row in rows]  # the index that pandas writes unless told not to
     _check_names(path, names)
     return {name: _parsed(path, name, [row[i].strip() for row in rows]) for i, name in enumerate(names)}
+
+
+def _check_separator(path: Path, names: list[str], separated: str) -> None:
+    """Raise TaskError where the first line is one name that looks like several."""
+    for sign, word in SEPARATORS.items():
+        if len(names) == 1 and sign in names[0]:
+            anew = f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({path.stem + '.csv'!r}, index=False)"
+            advice = "end its name in .tsv" if sign == "\t" else f"write it anew: {anew}"
+            raise TaskError(f"{path} seems to be separated by {word}, expected {separated}; {advice}")
 
 
 def _lines(path: Path, file: TextIO) -> Iterator[str]:
@@ -112,7 +130,7 @@ def _lines(path: Path, file: TextIO) -> Iterator[str]:
             return
         if len(line) > MAX_LINE or "\0" in line:
             found = "a NUL" if "\0" in line else f"more than {MAX_LINE} characters"
-            raise TaskError(f"{path}, line {number}: found {found}; expected text separated by commas")
+            raise TaskError(f"{path}, line {number}: found {found}; expected lines of text")
         yield line
 
 
@@ -261,6 +279,7 @@ def _from_codes(path: Path, name: str, column: Any) -> NDArray[Any]:
 
 READERS: dict[str, Callable[[Path], Columns]] = {
     ".csv": _read_csv,
+    ".tsv": functools.partial(_read_csv, separator="\t"),
     ".npz": _read_npz,
     ".parquet": _read_parquet,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from symloss.tasks.dataset import Dataset
 from symloss.tasks.encoding import encoder, kinds, structured
 from symloss.tasks.table_spec import TableSpec, parse_table_spec
 from symloss.tasks.tables import Columns, gaps, read_table
-from symloss.tasks.targets import encoded, kind_of
+from symloss.tasks.targets import Encoded, apart, encoded, kind_of
 
 MAX_CATEGORIES = 256
 """Most different texts of a column; a column with more holds names rather than categories."""
@@ -31,12 +31,11 @@ def user_table(text: str, data_dir: str | Path | None = None) -> Dataset:
     Raises: TaskError naming the file and the column.
     """
     spec = parse_table_spec(text)
-    path = _existing(spec.path, data_dir)
-    test = _existing(spec.test, data_dir) if spec.test else None
-    files = [(path, read_table(path))] + ([(test, read_table(test))] if test else [])
-    return from_columns(
-        path.stem, files, spec, (f"read from {' and '.join(str(file) for file, _ in files)}",)
-    )
+    wanted = {"train": spec.path, "valid": spec.valid, "test": spec.test}
+    paths = {part: _existing(path, data_dir) for part, path in wanted.items() if path is not None}
+    notes = (f"read from {' and '.join(map(str, paths.values()))}",)
+    files = {part: (path, read_table(path)) for part, path in paths.items()}
+    return from_columns(paths["train"].stem, files, spec, notes)
 
 
 def _existing(path: Path, data_dir: str | Path | None) -> Path:
@@ -49,33 +48,36 @@ def _existing(path: Path, data_dir: str | Path | None) -> Path:
 
 
 def from_columns(
-    name: str, files: Sequence[tuple[Path, Columns]], spec: TableSpec, notes: tuple[str, ...]
+    name: str, files: Mapping[str, tuple[Path, Columns]], spec: TableSpec, notes: tuple[str, ...]
 ) -> Dataset:
-    """A data set of the columns of a file, and of those of a test file if there is a second one."""
-    for path, columns in files:
+    """A data set of the columns of the file "train", and of those of "valid" and "test" if there are any."""
+    tables = list(files.values())
+    for path, columns in tables:
         _check_columns(path, columns, spec)
-    path, first = files[0]
-    _check_same(files, spec)
+    path, first = files["train"]
+    _check_same(tables, spec)
     features = [column for column in first if column not in (*spec.target, *spec.drop)]
     if not features:
         raise TaskError(f"{path} has no column left to predict from; found {', '.join(first)}")
-    joined = {column: np.concatenate([table[column] for _, table in files]) for column in first}
+    joined = {column: np.concatenate([table[column] for _, table in tables]) for column in first}
     for column in features:
         _check_feature(path, column, joined[column], spec)
-    targets, kind, outputs, more = _targets(path, joined, spec)
+    kind, targets = _targets(path, joined, spec)
     x = structured({column: joined[column] for column in features})
-    rows = len(next(iter(first.values())))
-    _check_classes(files[-1][0], targets[:rows], targets[rows:], kind)
+    sizes = [len(next(iter(columns.values()))) for _, columns in tables]
+    each = apart(targets.targets, sizes, [str(other) for other, _ in tables], kind)
+    parts = dict(zip(files, zip(np.split(x, np.cumsum(sizes)[:-1]), each, strict=True), strict=True))
     return Dataset(
         name,
         kind,
-        x[:rows],
-        targets[:rows],
-        outputs,
-        official_test=(x[rows:], targets[rows:]) if len(files) > 1 else None,
+        *parts["train"],
+        targets.outputs,
+        official_valid=parts.get("valid"),
+        official_test=parts.get("test"),
         encode=encoder,
         metric="mse" if kind is Kind.REGRESSION else "error",
-        notes=(*notes, *more, *_described(x)),
+        notes=(*notes, *targets.notes, *_described(x)),
+        labels=targets.labels,
     )
 
 
@@ -121,8 +123,8 @@ def _check_feature(path: Path, name: str, column: Array, spec: TableSpec) -> Non
         )
 
 
-def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Array, Kind, int, tuple[str, ...]]:
-    """Targets in the shape of a `Split`, their kind, the number of outputs, and notes."""
+def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Kind, Encoded]:
+    """The targets and their kind."""
     several = len(spec.target) > 1
     values = [columns[name] for name in spec.target]
     kind = spec.kind or (Kind.REGRESSION if several else kind_of(values[0]))
@@ -135,10 +137,9 @@ def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Array, Kind
                 "for a regression task"
             )
     try:
-        targets, outputs, notes = encoded(np.column_stack(values) if several else values[0], kind)
+        return kind, encoded(np.column_stack(values) if several else values[0], kind)
     except TaskError as error:
         raise TaskError(f"{path}, target '{spec.target[0]}': {error}") from None
-    return targets, kind, outputs, notes
 
 
 def _first_text(column: Array) -> str:
@@ -150,15 +151,6 @@ def _first_text(column: Array) -> str:
             if value:
                 return f"{value[:40]!r} in row {row}"
     return "missing values"
-
-
-def _check_classes(path: Path, train: Array, test: Array, kind: Kind) -> None:
-    """Raise TaskError if the test file has classes that nothing can learn."""
-    new = [] if kind is Kind.REGRESSION else np.setdiff1d(test, train).tolist()
-    if new:
-        raise TaskError(
-            f"{path} has {len(new)} classes that the training file lacks; it needs samples of each"
-        )
 
 
 def _described(table: Array) -> tuple[str, ...]:

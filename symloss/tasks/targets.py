@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,17 @@ def kind_of(targets: Array) -> Kind:
     return Kind.MULTICLASS if few else Kind.REGRESSION
 
 
-def encoded(targets: Array, kind: Kind) -> tuple[Array, int, tuple[str, ...]]:
-    """Targets in the shape of `Split`, the number of outputs, and a note if labels were renumbered.
+class Encoded(NamedTuple):
+    """Targets in the shape of `Split`, the number of outputs, a note if labels were renumbered, and which."""
+
+    targets: Array
+    outputs: int
+    notes: tuple[str, ...] = ()
+    labels: Array | None = None
+
+
+def encoded(targets: Array, kind: Kind) -> Encoded:
+    """Targets as numbers of their kind.
 
     Raises: TaskError if they are not of that kind.
     """
@@ -51,14 +61,31 @@ def encoded(targets: Array, kind: Kind) -> tuple[Array, int, tuple[str, ...]]:
     shown = ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
     usual = np.array_equal(labels, np.arange(len(labels)))
     notes = () if usual else (f"labels {shown} are numbered from 0",)
-    return (ids, len(labels), notes) if kind is Kind.MULTICLASS else (ids[:, None], 1, notes)
+    if kind is Kind.BINARY:
+        return Encoded(ids[:, None], 1, notes, labels)
+    return Encoded(ids, len(labels), notes, labels)
 
 
-def _values(targets: Array) -> tuple[Array, int, tuple[str, ...]]:
+def _values(targets: Array) -> Encoded:
     if targets.dtype.kind == "U" or targets.ndim not in (1, 2):
         raise TaskError(
             f"y is {targets.dtype} of shape {targets.shape}, expected numbers of shape (samples,) or "
             "(samples, outputs) for a regression task"
         )
     targets = targets.reshape(len(targets), -1).astype(np.float64)
-    return targets, targets.shape[1], ()
+    return Encoded(targets, targets.shape[1])
+
+
+def apart(targets: Array, sizes: Sequence[int], names: Sequence[str], kind: Kind) -> list[Array]:
+    """Encoded targets of several data sets, joined, as those of each: first of the training data.
+
+    Raises: TaskError if another, called by its name, has classes that nothing can learn.
+    """
+    train, *others = np.split(targets, np.cumsum(sizes)[:-1])
+    for name, other in zip(names[1:], others, strict=True):
+        new = [] if kind is Kind.REGRESSION else np.setdiff1d(other, train).tolist()
+        if new:
+            raise TaskError(
+                f"{name} has {len(new)} classes that the training data lacks; it needs samples of each"
+            )
+    return [train, *others]

@@ -137,6 +137,23 @@ def test_a_test_file_is_used_whole_and_categories_are_those_of_training(folder):
     assert torch.equal(again.train.x, task.train.x), "the test file must not move the scale"
 
 
+@pytest.mark.parametrize("parts", ["valid", "test", "valid test", "test valid"])
+def test_files_for_parts_are_these_parts(folder, parts):
+    sizes = {"valid": 10, "test": 7}
+    for part, size in sizes.items():
+        (folder / f"{part}.csv").write_text(csv_text({name: own[:size] for name, own in COLUMNS.items()}))
+    given = parts.split()
+    task = make_task("table:homes.csv?target=good" + "".join(f"&{part}={part}.csv" for part in given))
+    for part in ("valid", "test"):
+        expected = GOOD[: sizes[part]] if part in given else None
+        found = getattr(task, part)
+        assert len(found) == (sizes[part] if part in given else 12)
+        if expected is not None:
+            assert found.y.tolist() == expected.tolist()
+    assert len(task.train) == N - 12 * (2 - len(given))
+    assert all(f"{part}.csv" in task.notes[0] for part in given)
+
+
 def test_statistics_are_those_of_the_training_part(folder):
     wild = {**COLUMNS, "size": [1e6 if i in (3, 30) else v for i, v in enumerate(COLUMNS["size"])]}
     (folder / "wild.csv").write_text(csv_text(wild))
@@ -307,8 +324,47 @@ def test_a_test_file_must_fit(folder):
     with pytest.raises(TaskError, match=r"column 'age' holds numbers in .*homes.csv and text in .*words.csv"):
         make_task("table:homes.csv?target=price&test=words.csv")
     (folder / "more.csv").write_text(csv_text({**COLUMNS, "good": [2] * N}))
-    with pytest.raises(TaskError, match=r"more.csv has 1 classes that the training file lacks"):
-        make_task("table:homes.csv?target=good&test=more.csv")
+    for part in ("valid", "test"):
+        with pytest.raises(TaskError, match=r"more.csv has 1 classes that the training data lacks"):
+            make_task(f"table:homes.csv?target=good&{part}=more.csv")
+
+
+def test_tabs_separate_the_values_of_a_tsv_file(folder):
+    rows = [[str(own) for own in row] for row in zip(*COLUMNS.values(), strict=True)]
+    (folder / "homes.tsv").write_text("\n".join("\t".join(row) for row in [list(COLUMNS), *rows]))
+    found, expected = read_table(folder / "homes.tsv"), read_table(folder / "homes.csv")
+    assert list(found) == list(expected)
+    for name, column in expected.items():
+        np.testing.assert_array_equal(found[name], column)
+
+
+@pytest.mark.parametrize(
+    ("sign", "name", "words"),
+    [
+        (";", "odd.csv", r"separated by semicolons, expected values separated by commas; .*sep=';'"),
+        ("\t", "odd.csv", r"separated by tabs, .*end its name in \.tsv"),
+        (",", "odd.tsv", r"separated by commas, expected values separated by tabs; write it anew"),
+    ],
+)
+def test_another_separator_is_recognised(folder, sign, name, words):
+    (folder / name).write_text(f"a{sign}b\n1{sign}2\n")
+    with pytest.raises(TaskError, match=words):
+        read_table(folder / name)
+
+
+def test_a_packed_table_is_to_be_unpacked(folder):
+    (folder / "homes.csv.gz").write_bytes(b"")
+    with pytest.raises(TaskError, match=r"should end in \.csv, .*; unpack it"):
+        read_table(folder / "homes.csv.gz")
+
+
+def test_a_class_of_too_few_samples_is_called_what_the_table_calls_it(folder):
+    (folder / "rare.csv").write_text(csv_text({**COLUMNS, "place": ["east", *COLUMNS["place"][1:]]}))
+    with pytest.raises(TaskError, match=r"class east has 1 of 60 samples, .*; drop the class$"):
+        make_task("table:rare.csv?target=place")
+    (folder / "rare.csv").write_text(csv_text({**COLUMNS, "age": [-7, *[8] * 30, *[9] * (N - 31)]}))
+    with pytest.raises(TaskError, match=r"class -7 has 1 of 60 .*kind=regression"):
+        make_task("table:rare.csv?target=age")
 
 
 def test_names_are_not_taken_for_categories(tmp_path):
