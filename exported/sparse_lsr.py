@@ -117,6 +117,12 @@ def _margin(input: Tensor, index: Tensor, dim: int) -> Tensor:
     return _relative(input, index, dim, True)
 
 
+def _log(number: float, beside: Tensor) -> Any:
+    """The logarithm of what depends on the number of classes alone, as a number if that is not traced."""
+    # A few operations on tensors of one number cost as much as a formula; but a number is the same for ever.
+    return torch.log(beside.new_full((), number)) if _traced() else math.log(number)
+
+
 def _log_complement(input: Tensor, dim: int) -> Tensor:
     """The logarithm of 1 - p for every class, exact also where p rounds to 1."""
     top = input.argmax(dim, keepdim=True)
@@ -134,14 +140,14 @@ def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
     log_p = torch.log_softmax(input, dim)
     log_rest = _log_complement(input, dim)
     product_1 = 0.1 * (1.0 / classes)
-    product_2 = (0.1 - product_1) * (log_rest + math.log(1.0 / (classes - 1.0)))
+    product_2 = (0.1 - product_1) * (log_rest + _log(1.0 / (classes - 1.0), input))
     return target * (-(0.9 + product_1) * log_p - product_2)
 
 
 def _of_margin(margin: Tensor, classes: int) -> tuple[Tensor, Any]:
     """The whole loss of a sample from the log-odds of its true class, and its derivative by that."""
     difference_1 = 0.1 - 0.1 * (1.0 / classes)
-    difference_2 = difference_1 * margin - difference_1 * math.log(1.0 / (classes - 1.0))
+    difference_2 = difference_1 * margin - difference_1 * _log(1.0 / (classes - 1.0), margin)
     values = difference_2 - functional.logsigmoid(margin)
     slopes = difference_1 - torch.sigmoid(-margin)
     return values, slopes
@@ -168,6 +174,8 @@ def loss(
     ignore_index: the class id of samples that are left out.
     """
     dim = 1 if input.dim() > 1 else 0
+    if input.shape[dim] < 2:
+        raise ValueError(f"there must be at least two classes, found {input.shape[dim]}")
     input = _wide(input)
     if target.is_floating_point():
         if target.shape != input.shape:

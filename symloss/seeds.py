@@ -26,7 +26,8 @@ def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
     """The formulas that `source` stands for.
 
     source: "catalogue", the published losses of the task's kind; a run folder, its best candidates; a
-            hall of fame of PySR (.csv); or a text file with one formula a line, where # begins a comment.
+            hall of fame of PySR (.csv); or a text file with a formula or a name of the catalogue, such as
+            focal(gamma=1), on each line, where # begins a comment.
     kind, classes: of the task that is to be searched on.
     Raises a SymlossError that says what is wrong, and in which line.
     """
@@ -43,7 +44,7 @@ def load_seeds(source: str, kind: Kind, classes: int) -> list[Expr]:
 
         found = [row.expression for row in read_hall_of_fame(Path(source))]
     else:
-        found = _lines(Path(source))
+        found = _lines(Path(source), kind, classes)
     usable = [guarded(expr) for expr in found if {"prediction"} <= expr.inputs <= {"prediction", "target"}]
     if not usable:
         raise ExpressionError(f"'{source}' holds no formula of the prediction to start from")
@@ -55,7 +56,9 @@ def texts_of(seeds: Iterable[Expr]) -> tuple[str, ...]:
     return tuple(print_expression(seed) for seed in seeds)
 
 
-def _lines(path: Path) -> list[Expr]:
+def _lines(path: Path, kind: Kind, classes: int) -> list[Expr]:
+    from symloss.losses.catalogue import catalogued, handcrafted
+
     found = []
     for number, line in enumerate(
         read_text(path, "the file of formulas", ExpressionError, MAX_BYTES).splitlines(), start=1
@@ -64,7 +67,10 @@ def _lines(path: Path) -> list[Expr]:
         if not text:
             continue
         try:
-            found.append(parse_expression(text))
+            named = catalogued(text) is not None
+            found.append(
+                bound(handcrafted(text, kind).expression, classes) if named else parse_expression(text)
+            )
         except ExpressionError as error:
             reason = str(error).removeprefix("formula, line 1, ")
             raise ExpressionError(f"{path}, line {number}: {reason}") from None

@@ -103,7 +103,7 @@ def _from_file(path: Path) -> LoadedLoss:
     found = read_export(path)
     # What was said of that file, its check and its rounding, is not said of another one.
     header = Header.from_facts(found.name or str(path), found.facts)
-    header = replace(header, version=__version__, guards="", rounding="", verified="")
+    header = replace(header, version=__version__, guards="", rounding="", rescored="", verified="")
     return LoadedLoss(found.loss, str(path), header)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from symloss.cli.terminal import echo
 
 if TYPE_CHECKING:
     from symloss.export import Exported
+    from symloss.records import Candidate, SymbolicLoss
 
 
 @click.command("export", cls=LossCommand)
@@ -89,6 +91,8 @@ def command(
         "learnable": learnable,
         "standalone": standalone,
     }
+    if rescore and found.candidate is not None:
+        options["rescore"] = partial(_told_again, Path(source), found.candidate)
     chosen = found.candidate or found.loss
     if output is None:
         exported = export_code(chosen, format_, **options)
@@ -101,10 +105,15 @@ def command(
     _tell(exported)
     if exported.loss.kind is Kind.REGRESSION and found.header.standardised:
         echo(f"note: {found.header.standardised}; scale targets likewise where it is used", err=True)
-    if rescore and found.candidate is not None:
-        from symloss.rescore import rescored
 
-        echo(rescored(Path(source), found.candidate, exported.loss.expression).sentence, err=True)
+
+def _told_again(run: Path, candidate: Candidate, written: SymbolicLoss) -> str:
+    """What the loss as it is written costs in the metric."""
+    from symloss.rescore import rescored
+
+    sentence = rescored(run, candidate, written.expression).sentence
+    echo(sentence, err=True)
+    return sentence
 
 
 def _tell(exported: Exported) -> None:

@@ -32,7 +32,7 @@ class Header:
               seeds at that learning rate, if it was a finalist.
     learning_rate: the best of those tried with this loss, a place to start from.
     guards:   what was done to the protection of logarithms, in a sentence.
-    rounding: what rounding the constants cost, in a sentence.
+    rounding: what rounding the constants cost, in a sentence. rescored: and in the metric, likewise.
     verified: the verdict of the check of this file, in a sentence; `write` fills it in.
     """
 
@@ -51,6 +51,7 @@ class Header:
     version: str = __version__
     guards: str = ""
     rounding: str = ""
+    rescored: str = ""
     verified: str = ""
 
     def of(self, candidate: Candidate) -> Header:

@@ -14,7 +14,9 @@ from symloss.export.torch_pieces import (
     COMPLEMENT,
     CONSTANTS_AT,
     CONVENTIONS,
+    COUNTED,
     ENTRANCE,
+    LOG,
     LOG_P,
     MARGIN,
     MODULE,
@@ -23,6 +25,7 @@ from symloss.export.torch_pieces import (
     REDUCED,
     RELATIVE,
     SAMPLES,
+    TRACED,
     TRUE_CLASS,
 )
 from symloss.expr.primitives import EXP_LIMIT, GUARD, WORDS, CodeVocabulary
@@ -43,8 +46,7 @@ LANGUAGE = Language(
     CodeVocabulary(TEMPLATES),
     # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
     array="input.new_full((), {0})",
-    # Of the number of classes alone: a few operations on tensors of one number cost as much as a formula.
-    scalars={"log": "math.log({0})"},
+    scalars={"log": "_log({0}, input)"},
 )
 
 
@@ -84,7 +86,8 @@ def emit_for_onnx(form: Form, header: Header) -> str:
 def _definitions(form: Form) -> list[str]:
     """The functions of the file, in their order."""
     if form.loss.kind is not Kind.MULTICLASS:
-        return [_elementwise(form)]
+        whole = _elementwise(form)
+        return [LOG, TRACED, whole] if "_log(" in whole else [whole]
     if form.scale is not None:
         return [_cross_entropy(form.scale)]
     extra = "constants" if form.tunable else ""
@@ -99,6 +102,7 @@ def _definitions(form: Form) -> list[str]:
     helpers = [text for use, text in needed_first.items() if any(use in part for part in parts)]
     if helpers or any("_relative(" in part for part in parts):
         helpers = [TRUE_CLASS, RELATIVE, *helpers]
+    helpers += [LOG] if any("_log(" in part for part in parts) else []
     return [*helpers, *parts, _with_conventions(form, extra), SAMPLES, REDUCED]
 
 
@@ -171,7 +175,7 @@ def _by_formula(sample: Node) -> str:
     by, meaning = ("margin", "log-odds") if "margin" in names else ("log_p", "log-probability")
     seeds = {by: graph.constant(1.0), "p": graph.input("p")}
     slope = slope_of(sample, seeds) or graph.constant(0.0)
-    language = replace(LANGUAGE, array=f"{by}.new_full((), {{0}})")
+    language = replace(LANGUAGE, array=f"{by}.new_full((), {{0}})", scalars={"log": f"_log({{0}}, {by})"})
     lines = ["p = torch.exp(log_p)"] if "p" in inputs_needed(sample, slope) else []
     lines += lines_for({"values": sample, "slopes": slope}, language)
     return f'''\
@@ -231,9 +235,11 @@ def _with_conventions(form: Form, extra: str) -> str:
     if form.sample is not None and _has_formula(form, form.sample):
         plain = 'if reduction == "mean" and ignored is None and weights is None:'
         lines = [plain, "    return _of_true_class(input, index, dim, mean=True)", *lines]
-    signature = "constants: Tensor,\n    " if extra else ""
     return CONVENTIONS.format(
-        signature=signature, more=more, values="\n".join(f"    {line}" for line in lines)
+        signature="constants: Tensor,\n    " if extra else "",
+        check=COUNTED if "classes" in form.loss.expression.inputs else "",
+        more=more,
+        values="\n".join(f"    {line}" for line in lines),
     )
 
 

@@ -7,7 +7,7 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT, _SAMPLES, _WIDE = (
+_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LOG, TRACED, _LEFT_OUT, _SAMPLES, _WIDE = (
     inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
         pieces._by_powers,
@@ -16,6 +16,7 @@ _BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT
         pieces._log_p,
         pieces._margin,
         pieces._log_complement,
+        pieces._log,
         pieces._traced,
         pieces._left_out,
         pieces._samples,
@@ -24,7 +25,7 @@ _BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, _TRACED, _LEFT_OUT
 )
 
 TRUE_CLASS = f"{_BY_POWERS}\n\n{_TRUE_CLASS}"
-SAMPLES = "\n\n".join((_TRACED, _LEFT_OUT, _SAMPLES))
+SAMPLES = "\n\n".join((TRACED, _LEFT_OUT, _SAMPLES))
 
 CONVENTIONS = '''\
 def loss(
@@ -43,7 +44,7 @@ def loss(
     ignore_index: the class id of samples that are left out.
     """
     dim = 1 if input.dim() > 1 else 0
-    input = _wide(input)
+{check}    input = _wide(input)
     if target.is_floating_point():
         if target.shape != input.shape:
             raise ValueError(f"probabilities {{tuple(target.shape)}} do not fit input {{tuple(input.shape)}}")
@@ -57,6 +58,11 @@ def loss(
 {values}
     return _reduced(values, ignored, share, reduction)
 '''
+
+COUNTED = """\
+    if input.shape[dim] < 2:
+        raise ValueError(f"there must be at least two classes, found {input.shape[dim]}")
+"""
 
 REDUCED = "\n\n".join(inspect.getsource(own) for own in (pieces._wide, pieces._weighted, pieces._reduced))
 

@@ -6,8 +6,10 @@ import ast
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from symloss.errors import ExportError
 from symloss.export.forms import Form, careful_form, plain_form
@@ -17,6 +19,9 @@ from symloss.export.targets import Target, target_named
 from symloss.export.verify import Verification, verify_code, verify_onnx
 from symloss.expr import unguarded
 from symloss.records import Candidate, Kind, SymbolicLoss
+
+Rescore: TypeAlias = Callable[[SymbolicLoss], str]
+"""From a loss whose constants were changed to a sentence on its metric."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ def export_code(
     guards: bool = True,
     learnable: bool = False,
     standalone: bool = False,
+    rescore: Rescore | None = None,
 ) -> Exported:
     """Write a loss in a language, execute the text, and compare it with the loss.
 
@@ -59,6 +65,7 @@ def export_code(
     guards: keep the floor of logarithms of probabilities, as the search had it; see `expr.guards`.
     learnable: PyTorch only: constants are parameters of the module, to be trained further.
     standalone: LaTeX only: a whole document.
+    rescore: is called with the loss as it is written, and says what that costs in the metric.
     Raises ExportError if the format is unknown, or if the text does not compute the loss.
     """
     target = target_named(format)
@@ -73,6 +80,8 @@ def export_code(
         loss, header = rounding.loss, replace(header, rounding=rounding.sentence)
     if not guards:
         loss, header = _without_guards(loss, header)
+    if rescore is not None:
+        header = replace(header, rescored=rescore(loss))
     if target.binary:
         return _onnx(loss, header, rounding)
     if not target.dtypes:
@@ -146,6 +155,7 @@ def write_export(
     guards: bool = True,
     learnable: bool = False,
     standalone: bool = False,
+    rescore: Rescore | None = None,
     overwrite: bool = False,
 ) -> Exported:
     """`export_code` into a file, which appears whole and only after the check has passed.
@@ -162,6 +172,7 @@ def write_export(
         guards=guards,
         learnable=learnable,
         standalone=standalone,
+        rescore=rescore,
     )
     write_content(path, exported.content, overwrite)
     return exported

@@ -5,6 +5,7 @@ All functions take outputs with the classes along `dim`, and `index` with one en
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -120,6 +121,12 @@ def _log_complement(input: Tensor, dim: int) -> Tensor:
     total = (others - highest).logsumexp(dim, keepdim=True) + highest
     rest = functional.logsigmoid(total - input.gather(dim, top))
     return torch.log1p(-p).scatter(dim, top, rest)
+
+
+def _log(number: float, beside: Tensor) -> Any:
+    """The logarithm of what depends on the number of classes alone, as a number if that is not traced."""
+    # A few operations on tensors of one number cost as much as a formula; but a number is the same for ever.
+    return torch.log(beside.new_full((), number)) if _traced() else math.log(number)
 
 
 def _traced() -> bool:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 
@@ -120,9 +121,12 @@ def test_rounded_constants_are_trained_with_when_asked(finished):
     result = symloss(f"export {finished} --format latex --digits 2 --rescore")
     assert result.exit_code == 0
     assert "trained again from 5 seeds at learning rate" in result.stderr
-    exact = symloss(f"export {finished} --format latex --digits 17 --rescore").stderr
-    before, after = exact.split(" is ")[1].split(" instead of ")
-    assert before == after.strip()  # nothing was rounded
+    sentence = result.stderr.splitlines()[0]
+    assert f"% rescored: {sentence}" in result.stdout
+    exact = symloss(f"export {finished} --format json --digits 17 --rescore")
+    found = re.search(r" is (\S+) instead of (\S+)", exact.stderr)
+    assert found[1] == found[2]  # nothing was rounded
+    assert json.loads(exact.stdout)["facts"]["rescored"] == exact.stderr.splitlines()[0]
     assert "--rescore is for a candidate" in symloss("export focal --rescore --digits 2").output
 
 

@@ -211,6 +211,18 @@ def test_a_loss_compiles_in_one_graph(name):
 
 
 @torchs_own_warnings
+@pytest.mark.parametrize("name", ["sparse-lsr", "label-smoothing"])
+def test_a_loss_of_the_number_of_classes_is_exported_for_any(name):
+    """What was a Python number would be that of the first classes for ever."""
+    sizes = {1: torch.export.Dim("classes", min=2, max=100)}
+    example = torch.randn(4, 5), torch.tensor([0, 4, 2, 1])
+    program = torch.export.export(of(name).Loss(), example, dynamic_shapes={"input": sizes, "target": None})
+    for classes in (3, 40):
+        z, y = torch.randn(4, classes), torch.tensor([2, 0, 1, 1])
+        torch.testing.assert_close(program.module()(z, y), of(name).loss(z, y))
+
+
+@torchs_own_warnings
 @pytest.mark.parametrize("name", ["sparse-lsr", "generalised-cross-entropy"])
 def test_a_loss_compiles_with_the_default_compiler(name):
     z, y = data(Kind.MULTICLASS)
@@ -432,6 +444,8 @@ def test_mistakes_get_a_sentence():
         loss(z, torch.zeros(3, dtype=torch.long), reduction="average")
     with pytest.raises((IndexError, RuntimeError), match="out of bounds"):
         loss(z, torch.tensor([0, 1, 4]))
+    with pytest.raises(ValueError, match="at least two classes, found 1"):
+        of("sparse-lsr").loss(z[:, :1], torch.zeros(3, dtype=torch.long))
     for name in ("mse", "binary-cross-entropy"):
         with pytest.raises(ValueError, match="found 'average'"):
             of(name).loss(z, z, reduction="average")

@@ -90,6 +90,7 @@ def test_what_cannot_be_derived_is_counted():
         ("# mine\n\n-(y * ln(p))  # cross-entropy\nsquare(p - y)\n", 2),
         ("p * y\np * y\n", 1),
         ("y\n1\np\n", 1),
+        ("focal\nfocal(gamma=1)\nlabel-smoothing  # of ten classes\n-(y * ln(p))\ncross-entropy\n", 4),
     ],
 )
 def test_a_file_has_a_formula_on_each_line(tmp_path, text, count):
@@ -102,6 +103,9 @@ def test_a_file_has_a_formula_on_each_line(tmp_path, text, count):
     ("text", "words"),
     [
         ("p * y\np +\n", "line 2: column 4: the text ends too early"),
+        ("p * y\nmse\n", r"line 2: loss 'mse' is for regression tasks, found multiclass"),
+        ("focal(gama=1)\n", r"line 1: .*gama"),
+        ("focl\n", "line 1: "),
         ("# nothing\n", "no formula"),
         ("y\n", "no formula"),
     ],
