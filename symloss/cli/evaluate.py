@@ -59,8 +59,9 @@ def command(
     """Compare each LOSS with others, all under the same budget.
 
     LOSS is the folder of a search, an exported file, a name of the catalogue such as focal, a formula, or
-    your own as file.py:function. Every loss gets its learning rate from the same grid on validation data, is
-    trained from fresh seeds, and tested once. The task is that of the search, unless options say otherwise.
+    your own as file.py:function; "balanced(LOSS)" weights samples so that all classes weigh the same. Every
+    loss gets its learning rate from the same grid on validation data, is trained from fresh seeds, and tested
+    once. The task is that of the search, unless options say otherwise.
     """
     evaluate_and_report(_settings(losses, against, metrics, assignments, options), out, as_json)
 
@@ -95,7 +96,7 @@ def _settings(
     assignments: tuple[str, ...],
     options: dict[str, Any],
 ) -> EvaluationSettings:
-    from symloss.evaluation.contestants import split_name
+    from symloss.evaluation.contestants import source_of
     from symloss.evaluation.reading import budget_of, evaluation_settings, task_settings
 
     budget = {
@@ -106,7 +107,7 @@ def _settings(
     return evaluation_settings(
         losses,
         [name for given in against for name in divided(given)],
-        task_settings([split_name(loss)[1] for loss in losses], task_given(options)),
+        task_settings([source_of(loss) for loss in losses], task_given(options)),
         divided(metrics or ""),
         budget_of(budget, options.get("steps"), assignments),
     )

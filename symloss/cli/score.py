@@ -33,14 +33,14 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
     choose.
     """
     from symloss.evaluation.comparing import score
-    from symloss.evaluation.contestants import split_name
+    from symloss.evaluation.contestants import source_of
     from symloss.evaluation.reading import budget_of, task_settings
 
     seeds = {"choosing_seeds": options["seeds"], "seed": options["seed"]}
     given: dict[str, Any] = {name: value for name, value in seeds.items() if value is not None}
     if options["learning_rate"] is not None:
         given |= {"learning_rates": [options["learning_rate"]], "widen": 0}
-    task = task_settings([split_name(loss)[1]], task_given(options))
+    task = task_settings([source_of(loss)], task_given(options))
     budget = budget_of(given, options["steps"], assignments)
     with progress(quiet=True) as (_, tick):
         try:

@@ -19,7 +19,7 @@ from symloss.expr import format_formula
 from symloss.learning.loading import load_learned
 from symloss.losses.catalogue import CATALOGUE
 from symloss.losses.exact import trainable
-from symloss.losses.function import FunctionLoss, Loss
+from symloss.losses.function import Balanced, FunctionLoss, Loss, OnlineLoss
 from symloss.losses.published import Handcrafted
 from symloss.records import Kind
 from symloss.sources import LoadedLoss, load_loss
@@ -107,6 +107,13 @@ def split_name(given: str) -> tuple[str | None, str]:
     return found[1].strip(), found[2]
 
 
+def source_of(given: str) -> str:
+    """The loss itself in `given`, without a name for it and without weights of classes."""
+    _, source = split_name(given)
+    inside = _BALANCED.fullmatch(source)
+    return source if inside is None else inside[1].strip()
+
+
 _NAMED = re.compile(r"([\w][\w .#+-]*)=([^=].*)$", re.DOTALL)
 
 
@@ -114,6 +121,8 @@ def contestant(
     source: str, kind: Kind, own_parameters: bool, judged: bool, name: str | None = None
 ) -> Contestant:
     """One loss, from any of the forms in which it can be given; `name` is what it is shown by."""
+    if (inside := _BALANCED.fullmatch(source)) is not None:
+        return _balanced(contestant(inside[1].strip(), kind, own_parameters, judged), kind, name or source)
     if is_code(source):
         return Contestant(
             name or source, (Version("", user_loss(source)),), None, judged, source_digest(source)
@@ -140,6 +149,24 @@ def contestant(
         judged,
         str(expression),
     )
+
+
+_BALANCED = re.compile(r"balanced\((.*)\)", re.DOTALL)
+"""A loss whose samples are weighted by class; no operator of formulas is called so."""
+
+
+def _balanced(plain: Contestant, kind: Kind, name: str) -> Contestant:
+    """The same loss with all classes weighing the same."""
+    if kind is Kind.REGRESSION:
+        raise ConfigError(f"'{name}' weights samples by class, and there are none in a regression task")
+    versions = []
+    for own in plain.versions:
+        if isinstance(own.loss, OnlineLoss | Balanced):
+            raise ConfigError(
+                f"'{name}' cannot weight samples by class: it takes a formula, a name or your own function"
+            )
+        versions.append(replace(own, loss=Balanced(own.loss)))
+    return replace(plain, name=name, versions=tuple(versions), identity=f"balanced {plain.identity}")
 
 
 def _learned(source: str, kind: Kind, judged: bool, name: str | None) -> Contestant:

@@ -13,7 +13,7 @@ from symloss.evaluation.statistics import LEVEL, Ranking, smallest_p
 from symloss.tasks.names import cost_name
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, JustifyMethod
 
 Cells = list[list[str]]
 
@@ -116,15 +116,18 @@ def too_few(seeds: int, comparisons: int) -> str:
     )
 
 
-LESS = 2
-"""Last columns of `loss_cells` that a narrow terminal goes without: they say how, and not what came out."""
+def fitting(header: Sequence[str], cells: Cells, width: int, spare: Sequence[int]) -> list[int]:
+    """The columns of a table that a terminal has room for in single lines.
 
-
-def fitting(header: Sequence[str], cells: Cells, width: int) -> int:
-    """How many columns of a table a terminal has room for in single lines; all but `LESS` at least."""
+    spare: columns that say how and not what came out, in the order in which they are left out if need be.
+    """
     widest = [max(map(len, column)) + 3 for column in zip(header, *cells, strict=True)]
-    least = max(len(widest) - LESS, 1)
-    return next((n for n in range(len(widest), least, -1) if sum(widest[:n]) < width), least)
+    left = list(range(len(widest)))
+    for column in spare:
+        if sum(widest[kept] for kept in left) < width:
+            break
+        left.remove(column)
+    return left
 
 
 def as_rich(evaluation: Evaluation, width: int) -> Group:
@@ -133,27 +136,29 @@ def as_rich(evaluation: Evaluation, width: int) -> Group:
     from rich.table import Table
     from rich.text import Text
 
-    def table(header: Sequence[str], cells: Cells, left: int) -> Table:
+    def table(header: Sequence[str], cells: Cells, spare: Sequence[int]) -> Table:
         made = Table()
-        for column, name in enumerate(header):
+        shown = fitting(header, cells, width, spare)
+        for column in shown:
             # Other columns give way to the names, which say what a row is about.
-            kept = column < left
-            made.add_column(Text(name), justify="left" if kept else "right", no_wrap=kept, overflow="fold")
+            kept = column == 0
+            justify: JustifyMethod = "left" if kept else "right"
+            made.add_column(Text(header[column]), justify=justify, no_wrap=kept, overflow="fold")
         for row in cells:
-            made.add_row(*map(Text, row))  # not escaped text, in which :smile: becomes a picture
+            made.add_row(*(Text(row[column]) for column in shown))  # not escaped text: :smile: is a picture
         return made
 
     parts: list[Table | Text] = []
     for task in evaluation.tasks:
         parts.append(Text(f"{task.title}, {task.model}", style="bold"))
         header, rows = loss_header(task), loss_cells(task)
-        shown = fitting(header, rows, width)
-        parts.append(table(header[:shown], [row[:shown] for row in rows], 1))
+        parts.append(table(header, rows, [len(header) - 1, len(header) - 2]))
         for own in (row for row in task.rows if row.judged):
             compared = [c for c in task.comparisons if c.first == own.name]
             cells = [[row[i] for i in SHOWN] for row in compared_cells(compared)]
             parts.append(Text(f"{own.name} against"))
-            parts.append(table(["", *(COMPARED[i] for i in SHOWN[1:])], cells, 1))
+            names = ["", *(COMPARED[i] for i in SHOWN[1:])]
+            parts.append(table(names, cells, [names.index("effect"), names.index("Holm p")]))
     if evaluation.ranking is not None:
         parts.append(Text(ranked_sentence(evaluation.ranking)))
     parts.append(Text(protocol(evaluation), style="dim"))

@@ -68,17 +68,39 @@ class OnlineLoss:
     meta_batch: str = "validation"
 
 
-Loss = Expr | FunctionLoss | OnlineLoss
-"""What networks can be trained under. How an `OnlineLoss` learns is known where networks are trained."""
+@dataclass(frozen=True)
+class Balanced:
+    """A loss whose samples are weighted by class, so that all classes of the training data weigh the same.
+
+    A batch's loss is the mean of its samples' losses with weights n / (C n_c), where n_c of n training
+    samples are of class c, as `torch.nn.CrossEntropyLoss(weight=...)` has it.
+    """
+
+    loss: Expr | FunctionLoss
+
+
+Loss = Expr | FunctionLoss | OnlineLoss | Balanced
+"""What networks can be trained under.
+
+How an `OnlineLoss` learns, and the counts of a `Balanced` one, are known where networks are trained.
+"""
+
+
+def unweighted(loss: Loss) -> Expr | FunctionLoss:
+    """The loss of a sample."""
+    plain = loss.loss if isinstance(loss, Balanced) else loss
+    assert not isinstance(plain, OnlineLoss)
+    return plain
 
 
 class Losses:
     """K losses, one for each of K networks, of either form."""
 
-    def __init__(self, losses: Sequence[Loss], kind: Kind, num_outputs: int, like: Tensor) -> None:
+    def __init__(
+        self, losses: Sequence[Expr | FunctionLoss], kind: Kind, num_outputs: int, like: Tensor
+    ) -> None:
         """like: a tensor with the device and the precision of the networks."""
         self._kind, self._num_outputs, self._dtype = kind, num_outputs, like.dtype
-        assert not any(isinstance(loss, OnlineLoss) for loss in losses)
         formulas = [(row, loss) for row, loss in enumerate(losses) if isinstance(loss, Expr)]
         self._population = Population([loss for _, loss in formulas], kind, like.device)
         self._constants = self._population.constants(like.dtype)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from symloss.errors import TaskError
-from symloss.losses.function import Loss, Losses
+from symloss.losses.function import Loss, Losses, unweighted
+from symloss.meta.balancing import Balance
 from symloss.meta.batches import training_inputs
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
 from symloss.meta.plan import Plan, plan_for
@@ -63,7 +64,9 @@ class Heat:
 
     def _set_losses(self) -> None:
         task = self._task
-        self.losses = Losses([job.loss for job in self._jobs], task.kind, task.num_outputs, task.train.x)
+        losses = [job.loss for job in self._jobs]
+        self.losses = Losses(list(map(unweighted, losses)), task.kind, task.num_outputs, task.train.x)
+        self._balance = Balance(task, losses)
 
     @torch.no_grad()
     def advance(self, steps: int, tick: Callable[[], None] | None = None) -> None:
@@ -73,12 +76,16 @@ class Heat:
             batch = self._order[step]
             x = training_inputs(self._task, batch, self._batch_seed, step)
             gradient = functools.partial(
-                self.losses.output_gradient, labels=data.y.index_select(0, batch), progress=step / self._steps
+                self._output_gradient, labels=data.y.index_select(0, batch), step=step
             )
             self.fleet.step(x, gradient, step_seed(self._batch_seed, step))
             if tick is not None:
                 tick()
         self._done = max(steps, self._done)
+
+    def _output_gradient(self, outputs: Tensor, labels: Tensor, step: int) -> Tensor:
+        gradient = self.losses.output_gradient(outputs, labels, step / self._steps)
+        return self._balance(gradient, labels)
 
     def outputs(self, split: Split) -> Tensor:
         """Raw outputs of each network on a part of the data: (networks, samples, outputs)."""

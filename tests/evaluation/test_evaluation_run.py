@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import textwrap
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from symloss.config import TaskSettings
 from symloss.errors import SymlossError
 from symloss.evaluation.choosing import choose
 from symloss.evaluation.comparing import evaluate, score
-from symloss.evaluation.contestants import Contestant, Version, contestants_for
+from symloss.evaluation.contestants import Contestant, Version, contestants_for, source_of
 from symloss.evaluation.figures import learning_curves
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
@@ -395,3 +396,34 @@ def test_a_narrow_terminal_keeps_the_names_and_goes_without_times():
     assert "ms/step" not in narrow
     assert all(f"│ {name} " in narrow for name in losses)
     assert max(map(len, narrow.splitlines())) == 80
+    for width in (80, 72):
+        own = shown(width).split("Every loss")[0].split("symmetric-cross-entropy against")[1]
+        (row,) = [line for line in own.splitlines() if " to " in line]
+        assert re.search(r"│ cross-entropy │ .* to -?\d\S* │ .*\(\d:\d\) │$", row), "no number is broken"
+    assert "effect" not in own
+    assert "effect" in shown(160).split("Every loss")[0]
+
+
+def test_classes_may_weigh_the_same():
+    """In the names, in what is trained, and for a run's own task."""
+    losses = ("balanced(cross-entropy)", "even=balanced( focal(gamma=1) )")
+    found = evaluate(settings(*losses, against=("cross-entropy",)))
+    rows = {row.name: row for row in found.tasks[0].rows}
+    assert set(rows) == {"balanced(cross-entropy)", "even", "cross-entropy"}
+    assert rows["balanced(cross-entropy)"].formula == rows["cross-entropy"].formula
+    assert rows["balanced(cross-entropy)"].test != rows["cross-entropy"].test
+    assert source_of(losses[1]) == "focal(gamma=1)"
+    assert source_of("runs/first") == "runs/first"
+
+
+@pytest.mark.parametrize(
+    ("loss", "task", "words"),
+    [
+        ("balanced(mse)", "diabetes", "weights samples by class, and there are none in a regression task"),
+        ("balanced(balanced(focal))", "digits", "cannot weight samples by class"),
+        ("balanced(focl)", "digits", "did you mean 'focal'"),
+    ],
+)
+def test_what_has_no_classes_to_weigh_is_told(loss, task, words):
+    with pytest.raises(SymlossError, match=words):
+        evaluate(settings(loss, tasks=(TaskSettings(task=task),)))

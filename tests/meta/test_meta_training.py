@@ -9,16 +9,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
 from symloss.expr import parse_expression
-from symloss.losses.function import FunctionLoss
+from symloss.losses.catalogue import CATALOGUE
+from symloss.losses.function import Balanced, FunctionLoss
 from symloss.losses.symbolic import SymbolicLossModule
 from symloss.meta.confirm import Trial, best_rate, run_trials
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_model, seeded_networks
+from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
-from symloss.meta.training import Job, outputs_on, train_and_score, train_fleet
+from symloss.meta.training import Heat, Job, outputs_on, train_and_score, train_fleet
 from symloss.networks import Traced
 from symloss.records import Kind, SymbolicLoss
 from symloss.tasks import Split, Task, find_metric, model_maker, task_from_arrays
@@ -47,6 +50,60 @@ def doubled(task: Task) -> Task:
         object.__setattr__(copied, name, split(getattr(task, name)))
     object.__setattr__(copied, "make_model", lambda: task.make_model().double())
     return copied
+
+
+def weighted_alone(labels: torch.Tensor):
+    """Torch's own losses with weights of classes, as people write them."""
+    counts = torch.bincount(labels.flatten().long())
+    weight = (len(labels) / (len(counts) * counts)).to(torch.float64)
+    if labels.ndim == 1:
+        return nn.CrossEntropyLoss(weight)
+
+    def binary(outputs, labels):
+        weights = weight[labels.long()]
+        return functional.binary_cross_entropy_with_logits(outputs, labels, weights) / weights.mean()
+
+    return binary
+
+
+@pytest.mark.parametrize("kind", [Kind.MULTICLASS, Kind.BINARY], ids=lambda kind: kind.value)
+def test_a_balanced_loss_is_torchs_with_weights_of_classes_beside_others(kind):
+    generator = torch.Generator().manual_seed(5)
+    x = torch.randn(160, 6, generator=generator)
+    y = (x[:, 0] + 0.3 * torch.randn(160, generator=generator) > 1.0).long()
+    task = doubled(task_from_arrays(x, y, model="mlp", kind=kind))
+    formula = CATALOGUE["cross-entropy" if kind is Kind.MULTICLASS else "binary-cross-entropy"].expression
+    training = Training(steps=20, batch_size=16)
+    losses = [Balanced(formula), formula, Balanced(function_of(kind))]
+    jobs = [Job(loss, 3, 0.1) for loss in losses]
+    plan = plan_for(task, training)
+    heat = Heat(task, jobs, training, 7, plan)
+    heat.advance(training.steps)
+    model = seeded_model(task.make_model, 3)
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1, momentum=training.momentum, nesterov=training.nesterov)
+    loss = weighted_alone(task.train.y)
+    order = BatchOrder(len(task.train), 16, training.steps, 7, CPU)
+    for step in range(training.steps):
+        sgd.zero_grad()
+        loss(model(task.train.x[order[step]]), task.train.y[order[step]]).backward()
+        sgd.step()
+    found = heat.outputs(task.valid)
+    expected = model(task.valid.x).detach()
+    torch.testing.assert_close(found[0], expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(found[2], expected, rtol=1e-9, atol=1e-9)
+    plain = Heat(task, jobs[1:2], training, 7, plan)
+    plain.advance(training.steps)
+    torch.testing.assert_close(found[1], plain.outputs(task.valid)[0], rtol=1e-12, atol=1e-12)
+    assert (found[1] - found[0]).abs().max() > 0.01
+    heat.keep([2, 1])
+    heat.advance(training.steps)  # weights stay with their networks
+    torch.testing.assert_close(heat.outputs(task.valid), found[[2, 1]])
+
+
+def function_of(kind: Kind) -> FunctionLoss:
+    if kind is Kind.MULTICLASS:
+        return FunctionLoss("mine", functional.cross_entropy)
+    return FunctionLoss("mine", functional.binary_cross_entropy_with_logits)
 
 
 def trained_alone(task: Task, job: Job, training: Training, batch_seed: int) -> torch.nn.Module:
