@@ -160,7 +160,8 @@ class LossSearch:
     """A search for loss functions, in the manner of scikit-learn.
 
     settings: those of `SearchConfig` by name: task, label_noise, grammar, population, generations, seed, ...;
-              tables of settings are dictionaries: training={"steps": 1000}. seeds may also be "catalogue".
+              tables of settings are dictionaries: training={"steps": 1000}. seeds may also be "catalogue",
+              and metric a function of (predictions, targets) as arrays that returns a cost.
     out:      folder for the record of the run, new or empty; without it nothing is written.
     After `fit`: `candidates_` (best first), `best_`, `outcome_`.
     Raises:   ConfigError for an unknown setting or an impossible value.
@@ -169,6 +170,7 @@ class LossSearch:
     def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
         # Which of them a grammar derives depends on the task, which `fit` may be given.
         self._start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
+        self._metric = settings.pop("metric") if callable(settings.get("metric")) else None
         self.config: SearchConfig = resolve(settings)
         self.out = None if out is None else Path(out)
 
@@ -199,9 +201,9 @@ class LossSearch:
             task = self._task_from(x, y, kind, valid, test)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
-        self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task)
-        found = self.outcome_.task
-        metric, seed = self.config.metric or found.metric, self.config.seed
+        self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task, metric=self._metric)
+        found, seed = self.outcome_.task, self.config.seed
+        metric = self.outcome_.metric.name
         header = Header.of_task(found.name, found.kind, found.notes, metric, seed, found.num_outputs)
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self
@@ -223,6 +225,7 @@ class LossSearch:
         given = _different(to_settings(self.config), to_settings(SearchConfig()))
         told = [f"{name}={value!r}" for name, value in given.items()]
         told += [] if self._start_from is None else [f"seeds={self._start_from!r}"]
+        told += [] if self._metric is None else [f"metric={self._metric!r}"]
         told += [] if self.out is None else [f"out={str(self.out)!r}"]
         return f"LossSearch({', '.join(told)})"
 

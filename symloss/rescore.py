@@ -46,7 +46,8 @@ def rescored(path: Path, candidate: Candidate, changed: Expr) -> Rescored:
     folder = RunFolder.open(path)
     if folder.record().get("task", {}).get("given"):
         raise RunError(
-            f"the search in '{path}' was given its data in Python, so it cannot be trained again here"
+            f"the search in '{path}' was given its data or metric in Python, so its losses cannot be trained "
+            "again here"
         )
     config = config_of(folder)
     task = task_of(config)

@@ -34,7 +34,8 @@ from symloss.meta.plan import plan_for
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
 from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
 from symloss.search.saved import Standing, saved_as
-from symloss.tasks import Task
+from symloss.tasks import Metric, Task
+from symloss.tasks.metrics import own_metric
 from symloss.watching import Progress, Unwatched, Watcher
 from symloss.workers import stopping
 
@@ -57,6 +58,7 @@ class Outcome:
 
     config: SearchConfig
     task: Task
+    metric: Metric
     candidates: Ledger
     complete: bool
     folder: Path | None
@@ -74,6 +76,7 @@ class SearchRun:
 
     stop: asked before each generation and each piece of one; True ends the search there. Pieces that are
           finished by then are kept.
+    own_metric: what is minimised, in place of the configured metric.
     """
 
     config: SearchConfig
@@ -82,9 +85,10 @@ class SearchRun:
     folder: RunFolder | None = None
     watcher: Watcher = field(default_factory=Unwatched)
     stop: Callable[[], bool] = lambda: False
+    own_metric: Metric | None = None
 
     def __post_init__(self) -> None:
-        self.metric = metric_of(self.config, self.task)
+        self.metric = self.own_metric or metric_of(self.config, self.task)
         tuning = self.config.tuning
         if self.config.method in ("gp-lfl", "taylorglo"):
             tuning = msgspec.structs.replace(tuning, steps=0)
@@ -159,7 +163,9 @@ class SearchRun:
         self._event("stopped" if stopped else "finished", seconds=round(self.seconds, 3))
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
-        return Outcome(self.config, self.task, self.candidates, not stopped, path, self.baselines)
+        return Outcome(
+            self.config, self.task, self.metric, self.candidates, not stopped, path, self.baselines
+        )
 
     def _search(self) -> None:
         """All of it. Raises StoppedError if it is asked to stop on the way."""
@@ -282,24 +288,26 @@ def start(
     watcher: Watcher | None = None,
     stop: Callable[[], bool] = lambda: False,
     facts: Mapping[str, Any] | None = None,
+    metric: Callable[..., Any] | None = None,
 ) -> Outcome:
     """Run a new search. With `out`, its record is kept in that folder, which must be new or empty.
 
     task: search on this task instead of the one that the configuration names. facts: what else the record
-    is to hold.
+    is to hold. metric: a function to minimise, as `find_metric` describes, in place of the configured metric.
     """
-    given = task is not None
+    given = task is not None or metric is not None
     task = task.to(device_of(config.device)) if task is not None else task_of(config)
     grammar = grammar_of(config, task.kind)
     config = settled(config, task)
-    run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop)
+    own = None if metric is None else own_metric(metric, task.kind)
+    run = SearchRun(config, task, grammar, None, watcher or Unwatched(), stop, own)
     check_metric(run.metric, task, config.seed)
     if out is None:
         return run.run()
     RunFolder.check_new(out)
     make_folder(out)
     with held(out):  # before it is made: of two searches that are given one folder, the second is refused
-        record = run_record(config, task, digest_of(config, task), grammar, given)
+        record = run_record(config, task, digest_of(config, task), grammar, run.metric.name, given)
         run.folder = RunFolder.create(out, {**record, **(facts or {})}, grammar.text)
         return run.run()
 
@@ -333,8 +341,8 @@ def _resumed(
     path, config = folder.path, config_of(folder)
     if folder.record().get("task", {}).get("given"):
         raise RunError(
-            f"the search in '{path}' was given its data in Python, which its record does not hold; "
-            "start it anew there, with a task from a file if it is to be resumable"
+            f"the search in '{path}' was given its data or metric in Python, which its record does not hold; "
+            "start it anew there, with a task and metric from files if it is to be resumable"
         )
     task = task_of(config)
     answer_changes("search", path, changes_since(folder, task, digest_of(config, task)), force, say)

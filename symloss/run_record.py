@@ -21,12 +21,12 @@ DECISIVE = ("torch", "numpy", "deap")
 
 
 def run_record(
-    config: SearchConfig, task: Task, digest: str, grammar: Grammar, given: bool = False
+    config: SearchConfig, task: Task, digest: str, grammar: Grammar, metric: str, given: bool = False
 ) -> dict[str, Any]:
     """What `run.json` says about a search: its resolved configuration and what it ran on.
 
-    digest: of the task, see `making.digest_of`. given: the task was handed over as a value, so the
-    configuration does not say how to make it.
+    digest: of the task, see `making.digest_of`. metric: its name. given: the task or the metric was handed
+    over as a value, so the configuration does not say how to make it.
     """
     libraries = ("torch", "numpy", "sympy", "deap")
     return {
@@ -43,7 +43,7 @@ def run_record(
             "kind": task.kind.value,
             "model": task.model_name,
             "outputs": task.num_outputs,
-            "metric": config.metric or task.metric,
+            "metric": metric,
             "notes": list(task.notes),
             "samples": [len(task.train), len(task.valid), len(task.test)],
             "given": given,

@@ -1,6 +1,7 @@
 """The Python interface: search, look, take away."""
 
 import dataclasses
+import json
 import math
 import runpy
 
@@ -13,6 +14,7 @@ from torch import nn
 import symloss
 from symloss import CandidateTable, Kind, LossSearch, Split, SymlossError, Task, load_run, parse_expression
 from symloss.errors import ConfigError, ExportError, RunError, TaskError
+from symloss.run import resume, start
 
 TINY = {
     "population": 4,
@@ -152,11 +154,9 @@ def test_fit_takes_a_users_task():
 
 
 def test_a_run_on_data_from_python_is_not_resumed_on_other_data(tmp_path):
-    from symloss.run import resume, start
-
     config = LossSearch(**TINY).config
     start(config, tmp_path / "run", task=own_task(), stop=lambda: True)
-    with pytest.raises(RunError, match="given its data in Python"):
+    with pytest.raises(RunError, match="given its data or metric in Python"):
         resume(tmp_path / "run")
 
 
@@ -199,6 +199,34 @@ def test_the_kind_of_arrays_can_be_said():
     assert LossSearch(**TINY).fit(x, y, kind="binary").outcome_.task.kind is Kind.BINARY
     with pytest.raises(ConfigError, match="kind, valid and test go with x and y"):
         LossSearch(**TINY).fit(kind="binary")
+
+
+def missed(predictions, targets):
+    """Ten more than the share of class 1 that is missed."""
+    return 10 + (predictions[targets.ravel() == 1, 0] >= 0.5).mean()
+
+
+def test_a_function_may_be_minimised_in_python(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    search = LossSearch(metric=missed, out=tmp_path / "run", **TINY).fit(x, y)
+    assert search.outcome_.metric.name == "missed"
+    assert search.best_.header.metric == "missed"
+    assert 10 <= search.best_.fitness <= 11
+    assert search.candidates_[-1].fitness >= search.best_.fitness
+    assert "metric=<function missed" in repr(search)
+    assert json.loads((tmp_path / "run/run.json").read_text())["task"]["metric"] == "missed"
+    with pytest.raises(RunError, match="given its data or metric in Python"):
+        resume(tmp_path / "run")
+    named = LossSearch(metric=missed, task="breast-cancer", out=tmp_path / "named", **TINY).fit()
+    assert named.outcome_.task.name == "breast-cancer"
+    with pytest.raises(RunError, match="given its data or metric in Python"):
+        resume(tmp_path / "named")
+
+
+def test_what_a_function_returns_is_checked_before_the_search():
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    with pytest.raises(TaskError, match="metric 'lambda' returned a str, expected a float"):
+        LossSearch(metric=lambda predictions, targets: "good", **TINY).fit(x, y)
 
 
 def test_validation_and_test_data_of_ones_own_are_taken_as_they_are():

@@ -35,7 +35,7 @@ def _of_search(folder: Path) -> dict[str, Any]:
     record = RunFolder.open(folder).record()
     if record.get("task", {}).get("given"):
         raise ConfigError(
-            f"the search in '{folder}' was given its data in Python, so that they are not known here; "
+            f"the search in '{folder}' was given its data or metric in Python, and they are not known here; "
             "choose a --task"
         )
     config: dict[str, Any] = record["config"]

@@ -4,7 +4,7 @@ To add a metric, add a row to `CLASSIFICATION` or `REGRESSION`; to add one with 
 to `FAMILIES`.
 """
 
-from symloss.tasks.metrics.finding import FAMILIES, METRICS, find_metric
+from symloss.tasks.metrics.finding import FAMILIES, METRICS, find_metric, own_metric
 from symloss.tasks.metrics.metric import Metric, class_ids, probabilities
 
-__all__ = ["FAMILIES", "METRICS", "Metric", "class_ids", "find_metric", "probabilities"]
+__all__ = ["FAMILIES", "METRICS", "Metric", "class_ids", "find_metric", "own_metric", "probabilities"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -56,7 +56,7 @@ def find_metric(name_or_spec: str, kind: Kind) -> Metric:
     Raises: TaskError if it is unknown, does not fit the kind of task, or cannot be imported.
     """
     if is_spec(name_or_spec):
-        return _user_metric(name_or_spec, kind)
+        return own_metric(load_callable(name_or_spec, "metric"), kind, name_or_spec)
     metric = _named(name_or_spec)
     if kind not in metric.kinds:
         known = [*METRICS.values(), *(_named(family.example) for family in FAMILIES)]
@@ -80,19 +80,21 @@ def _named(name: str) -> Metric:
     raise TaskError(f"unknown metric '{name}'; {did_you_mean(name, names)}")
 
 
-def _user_metric(spec: str, kind: Kind) -> Metric:
-    function = load_callable(spec, "metric")
+def own_metric(function: Callable[..., Any], kind: Kind, name: str | None = None) -> Metric:
+    """A user's function as a metric, called by its own name unless told otherwise. See `find_metric`."""
+    if name is None:
+        name = str(getattr(function, "__name__", type(function).__name__)).strip("<>")
     shape = "(n, outputs) values" if kind is Kind.REGRESSION else "(n, classes) probabilities"
     advice = f"a metric takes (predictions, targets) as arrays, predictions being {shape}, and returns a cost"
 
     def cost(outputs: Tensor, targets: Tensor) -> float:
         predictions = outputs if kind is Kind.REGRESSION else probabilities(outputs)
         arrays = predictions.cpu().numpy(), targets.cpu().numpy()
-        found = call_user(function, f"metric '{spec}'", advice, *arrays)
+        found = call_user(function, f"metric '{name}'", advice, *arrays)
         if isinstance(found, np.ndarray | Tensor) and found.ndim == 0:
             found = found.item()
         if not isinstance(found, Real):
-            raise TaskError(f"metric '{spec}' returned {a_type(found)}, expected a float: {advice}")
+            raise TaskError(f"metric '{name}' returned {a_type(found)}, expected a float: {advice}")
         return float(found)
 
-    return Metric(spec, (kind,), cost, f"the user's function {spec}", one_by_one=True)
+    return Metric(name, (kind,), cost, f"the user's function {name}", one_by_one=True)
