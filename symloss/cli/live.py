@@ -58,9 +58,16 @@ def ahead(progress: Progress) -> str:
 
 
 def to_beat(calibration: Calibration) -> str:
-    """What known losses reached, in a line."""
+    """What known losses reached, in a line, and a second one if that says nothing about losses."""
     best = ", ".join(f"{name} {cost:.4g}" for name, cost in calibration.baselines[:3])
-    return f"learning rate {calibration.learning_rate:g}; to beat: {best}"
+    line = f"learning rate {calibration.learning_rate:g}; to beat: {best}"
+    costs = {cost for _, cost in calibration.baselines}
+    if len(costs) > 1 or len(calibration.baselines) == 1:
+        return line
+    return (
+        f"{line}\nnote: all known losses cost the same, so the metric may not tell losses apart on this "
+        "task; choose another --metric, or more steps (--set training.steps=N)"
+    )
 
 
 class PlainLines:

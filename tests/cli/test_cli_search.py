@@ -253,3 +253,14 @@ def test_a_search_that_beats_no_known_loss_says_so():
     assert compared(replace(outcome, baselines=(("perfect", -1.0),)))[0].count("do not beat perfect") == 1
     assert compared(replace(outcome, baselines=(("hopeless", 1e9),))) == []
     assert compared(replace(outcome, baselines=())) == []
+
+
+def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):
+    (tmp_path / "flat.py").write_text("def cost(predictions, targets):\n    return 0.5\n")
+    words = (
+        "search --model linear --population 4 --generations 1 --set training.steps=10 --set tuning.steps=1"
+    )
+    words += " --set finalists.count=0"
+    told = succeed(f"{words} --metric {tmp_path / 'flat.py'}:cost --out {tmp_path / 'run'}")
+    assert "note: all known losses cost the same" in told
+    assert "note: all known" not in succeed(f"{words} --out {tmp_path / 'other'}")
