@@ -81,7 +81,7 @@ def _left_out(target: Tensor, ignore_index: int) -> bool:
         return True
     try:
         if ignore_index < 0 and target.numel():  # one operation on ids, where there is only one such
-            return target.min().item() < 0
+            return bool(target.min().item() < 0)
         return bool((target == ignore_index).any())
     except RuntimeError:  # in torch.func and tracers
         return True

@@ -32,11 +32,32 @@ def _by_powers(input: Tensor, index: Tensor, dim: int, others: bool) -> tuple[Te
         least, most = found.aminmax()
         if 1e-26 < least.item() <= most.item() < 1e26:  # nothing has come near underflow
             return found.log_(), powers, total
+        near = (found > 1e-26) & (found < 1e26)
+        if 4 * int(near.sum()) > 3 * near.numel() and input.dim() > 1:
+            return _far(input, index, dim, found.log_(), powers, total, near)
+        del powers
     powers = input.scatter(dim, index, -torch.inf) if others else input
     highest = powers.amax(dim, keepdim=True)
     powers = powers.sub_(highest).exp_() if others else (powers - highest).exp_()
     total = powers.sum(dim, keepdim=True)
     return input.gather(dim, index) - highest - total.log(), powers, total
+
+
+def _far(
+    input: Tensor, index: Tensor, dim: int, found: Tensor, powers: Tensor, total: Tensor | None, near: Tensor
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What `_by_powers` returns, for samples that are not near done again by way of their largest outputs."""
+    where = near.logical_not().squeeze(dim).nonzero(as_tuple=True)
+    own, at = input.movedim(dim, -1)[where], index.movedim(dim, -1)[where]
+    rest = own if total is None else own.scatter(-1, at, -torch.inf)
+    highest = rest.amax(-1, keepdim=True)
+    renewed = (rest - highest).exp_()
+    sums = renewed.sum(-1, keepdim=True)
+    found.movedim(dim, -1)[where] = own.gather(-1, at) - highest - sums.log()
+    if total is not None:
+        powers.movedim(dim, -1)[where] = renewed
+        total.movedim(dim, -1)[where] = sums
+    return found, powers, total
 
 
 class _TrueClass(torch.autograd.Function):
@@ -53,8 +74,9 @@ class _TrueClass(torch.autograd.Function):
     ) -> Tensor:
         found, powers, total = _by_powers(input, index, dim, others)
         ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
-        ctx.save_for_backward(input, index)
-        ctx.mean = mean
+        # Not by save_for_backward: the first backward pass does without, so it may be written over till then.
+        ctx.input, ctx.version, ctx.mean = input, -1 if input.is_inference() else input._version, mean
+        ctx.save_for_backward(index)
         if formula is None:
             return found
         numbers = found if mean else found.squeeze(dim)
@@ -66,27 +88,32 @@ class _TrueClass(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        input, index = ctx.saved_tensors
+        (index,), input = ctx.saved_tensors, ctx.input
         dim, others, formula = ctx.dim, ctx.others, ctx.formula
-        powers, ctx.powers = ctx.powers, None
-        again = powers is None or torch.is_grad_enabled()  # a second pass, or second derivatives
+        powers, total, ctx.powers = ctx.powers, ctx.total, None
+        twice = torch.is_grad_enabled()  # for second derivatives
+        if (twice or powers is None) and input._version != ctx.version:
+            raise RuntimeError("the outputs of the network were written over before a second backward pass")
         slope = rise
         if formula is not None:
             slopes = ctx.slopes
-            if again:
+            if twice:
                 numbers = _relative(input, index, dim, others)
                 slopes = formula(numbers if ctx.mean else numbers.squeeze(dim), input.shape[dim])[1]
             slope = rise / index.numel() * slopes if ctx.mean else (rise * slopes).unsqueeze(dim)
             if not slope.dim():  # the derivative was a number
                 slope = slope.expand(index.shape)
-        if not again:
-            try:
-                gradient = powers.mul_(-slope if ctx.total is None else slope / -ctx.total)
-            except RuntimeError:  # for several gradients at once
-                again = True
-        if again:
+        if twice:
             masked = input.scatter(dim, index, -torch.inf) if others else input
             gradient = torch.softmax(masked, dim) * -slope
+        else:
+            if powers is None:  # as in the first pass, bit for bit
+                _, powers, total = _by_powers(input, index, dim, others)
+            share = -slope if total is None else slope / -total
+            try:
+                gradient = powers.mul_(share)
+            except RuntimeError:  # for several gradients at once
+                gradient = powers * share
         return gradient.scatter_add_(dim, index, slope), None, None, None, None, None
 
 
@@ -183,7 +210,7 @@ def _left_out(target: Tensor, ignore_index: int) -> bool:
         return True
     try:
         if ignore_index < 0 and target.numel():  # one operation on ids, where there is only one such
-            return target.min().item() < 0
+            return bool(target.min().item() < 0)
         return bool((target == ignore_index).any())
     except RuntimeError:  # in torch.func and tracers
         return True

@@ -7,10 +7,24 @@ import inspect
 from symloss.losses import pieces
 from symloss.records import Kind
 
-_BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LOG, TRACED, _LEFT_OUT, _SAMPLES, _WIDE = (
+(
+    _BY_POWERS,
+    _FAR,
+    _TRUE_CLASS,
+    RELATIVE,
+    LOG_P,
+    MARGIN,
+    COMPLEMENT,
+    LOG,
+    TRACED,
+    _LEFT_OUT,
+    _SAMPLES,
+    _WIDE,
+) = (
     inspect.getsource(own).replace("  # type: ignore[attr-defined]", "")
     for own in (
         pieces._by_powers,
+        pieces._far,
         pieces._TrueClass,
         pieces._relative,
         pieces._log_p,
@@ -24,7 +38,7 @@ _BY_POWERS, _TRUE_CLASS, RELATIVE, LOG_P, MARGIN, COMPLEMENT, LOG, TRACED, _LEFT
     )
 )
 
-TRUE_CLASS = f"{_BY_POWERS}\n\n{_TRUE_CLASS}"
+TRUE_CLASS = "\n\n".join((_BY_POWERS, _FAR, _TRUE_CLASS))
 SAMPLES = "\n\n".join((TRACED, _LEFT_OUT, _SAMPLES))
 
 CONVENTIONS = '''\

@@ -30,8 +30,10 @@ def found(z, index, dim, others):
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("others", [True, False])
 @law
-@given(gap=FAR, classes=st.integers(2, 40), dim=st.integers(0, 2), seed=st.integers(0, 99))
-def test_it_is_the_definition_however_far_the_true_class_is(dtype, others, gap, classes, dim, seed):
+@given(
+    gap=FAR, classes=st.integers(2, 40), dim=st.integers(0, 2), seed=st.integers(0, 99), alone=st.booleans()
+)
+def test_it_is_the_definition_however_far_the_true_class_is(dtype, others, gap, classes, dim, seed, alone):
     generator = torch.Generator().manual_seed(seed)
     shape = [2, 3]
     shape.insert(dim, classes)
@@ -39,12 +41,64 @@ def test_it_is_the_definition_however_far_the_true_class_is(dtype, others, gap, 
     one = [2, 3]
     one.insert(dim, 1)
     index = torch.randint(classes, one, generator=generator)
-    z = z.scatter_add(dim, index, torch.full(one, gap, dtype=torch.float64)).to(dtype)
+    gaps = torch.full(one, gap, dtype=torch.float64)
+    if alone:  # one sample, and the others are near
+        gaps.flatten()[1:] = 0.0
+    z = z.scatter_add(dim, index, gaps).to(dtype)
     value, gradient = found(z, index, dim, others)
     expected, slopes = reference(z, index, dim, others)
     scale = max(1.0, abs(gap))
     torch.testing.assert_close(value.double(), expected, rtol=0, atol=TOLERANCE[dtype] * scale)
     torch.testing.assert_close(gradient.double(), slopes, rtol=0, atol=2 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("far", [0, 1, 6])
+@pytest.mark.parametrize("others", [True, False])
+def test_a_second_backward_pass_is_the_first_one_bit_for_bit(others, far):
+    z = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    index = torch.tensor([[0], [1], [2], [3], [4], [0]])
+    z[:far].scatter_add_(1, index[:far], torch.full((far, 1), 90.0, dtype=torch.float64))
+    z.requires_grad_()
+    value = pieces._relative(z, index, 1, others, softened, mean=True)
+    first, second = (torch.autograd.grad(value, z, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert torch.autograd.gradcheck(lambda z: pieces._relative(z, index, 1, others, softened), z)
+
+
+def test_outputs_may_be_written_over_before_the_first_backward_pass_alone():
+    """As with torch's own losses, which keep what they computed."""
+    z = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    index = torch.tensor([[0], [1], [2], [3], [4], [0]])
+    (expected,) = torch.autograd.grad(pieces._relative(z, index, 1, True, softened).sum(), z)
+    outputs = z * 1.0
+    value = pieces._relative(outputs, index, 1, True, softened).sum()
+    outputs.add_(1.0)
+    (found,) = torch.autograd.grad(value, z, retain_graph=True)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(RuntimeError, match="written over before a second backward pass"):
+        torch.autograd.grad(value, z)
+    with torch.inference_mode():
+        torch.testing.assert_close(pieces._relative(z * 1.0, index, 1, True, softened).sum() + 0.0, value)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+def test_a_loss_and_its_gradient_can_be_written_down(mode):
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    z = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
+    y = torch.tensor([0, 1, 2, 3, 4, 0])
+
+    def value(z, y):
+        index, ignored, _, share = pieces._samples(z, y, None, -100, 1)
+        values = pieces._relative(z, index, 1, True, softened)
+        return pieces._reduced(values, ignored, share, "mean")
+
+    def gradient(z, y):
+        z = z.detach().requires_grad_()
+        return torch.autograd.grad(value(z, y), z)[0]
+
+    torch.testing.assert_close(make_fx(gradient, tracing_mode=mode)(z, y)(z, y), gradient(z, y))
 
 
 def test_what_is_not_a_number_stays_so():
