@@ -29,9 +29,9 @@ def _terms(input: Tensor, target: Tensor, dim: int) -> Tensor:
 def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
     """The whole loss of a sample from its true class alone; index has one entry along dim."""
     all_log_p = torch.log_softmax(input, dim)
-    sum_log_p = all_log_p.sum(dim, keepdim=True)
+    others_log_p = all_log_p.scatter(dim, index, 0.0).sum(dim, keepdim=True)
     log_p = all_log_p.gather(dim, index)
-    values = torch.exp(-torch.clamp(log_p, min=-16.11809565095832)) - log_p + (log_p - sum_log_p)
+    values = torch.exp(-torch.clamp(log_p, min=-16.11809565095832)) - log_p - others_log_p
     return values.squeeze(dim)
 
 

@@ -33,8 +33,7 @@ def _of_true_class(input: Tensor, index: Tensor, dim: int) -> Tensor:
     all_log_p = torch.log_softmax(input, dim)
     sum_log_p = all_log_p.sum(dim, keepdim=True)
     log_p = all_log_p.gather(dim, index)
-    product_1 = 0.1 * (1.0 / classes)
-    values = -(0.9 + product_1) * log_p - product_1 * (sum_log_p - log_p)
+    values = -0.9 * log_p - 0.1 * (1.0 / classes) * sum_log_p
     return values.squeeze(dim)
 
 
@@ -54,7 +53,7 @@ def loss(
     ignore_index: the class id of samples that are left out.
     """
     dim = 1 if input.dim() > 1 else 0
-    if input.shape[dim] < 2:
+    if not _traced() and input.shape[dim] < 2:
         raise ValueError(f"there must be at least two classes, found {input.shape[dim]}")
     input = _wide(input)
     if target.is_floating_point():

@@ -201,7 +201,7 @@ def loss(
     ignore_index: the class id of samples that are left out.
     """
     dim = 1 if input.dim() > 1 else 0
-    if input.shape[dim] < 2:
+    if not _traced() and input.shape[dim] < 2:
         raise ValueError(f"there must be at least two classes, found {input.shape[dim]}")
     input = _wide(input)
     if target.is_floating_point():

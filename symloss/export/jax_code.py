@@ -24,7 +24,9 @@ TEMPLATES = {
     "guard": f"_at_least(_abs({{0}}), {GUARD!r})",
 }
 
-LANGUAGE = Language(CodeVocabulary(TEMPLATES), array="jnp.asarray({0})", names={"input": "logits"})
+LANGUAGE = Language(
+    CodeVocabulary(TEMPLATES), array="jnp.asarray({0})", counted="jnp.asarray({0})", names={"input": "logits"}
+)
 
 _HELPERS = {
     "_abs(": '''\

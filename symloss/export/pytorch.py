@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from symloss.export.forms import Form
 from symloss.export.graph import EXTRA_WORDS, Node, inputs_needed, needed, slope_of
@@ -42,12 +41,19 @@ TEMPLATES = {
     "logsigmoid": "functional.logsigmoid({0})",
 }
 
-LANGUAGE = Language(
-    CodeVocabulary(TEMPLATES),
-    # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
-    array="input.new_full((), {0})",
-    scalars={"log": "_log({0}, input)"},
-)
+
+def _beside(name: str) -> Language:
+    """How formulas are written where `name` is a tensor of the right type and device."""
+    return Language(
+        CodeVocabulary(TEMPLATES),
+        # torch.maximum shares the gradient of a tie with a constant, as the search did; clamp does not.
+        array=f"{name}.new_full((), {{0}})",
+        counted=f"{name}.new_zeros(()) + {{0}}",
+        scalars={"log": f"_log({{0}}, {name})"},
+    )
+
+
+LANGUAGE = _beside("input")
 
 
 def emit_torch(form: Form, header: Header) -> str:
@@ -141,6 +147,12 @@ def _terms(input: Tensor, target: Tensor, dim: int{_parameters(form)}) -> Tensor
 {_body(lines)}'''
 
 
+_SUMS = {
+    "sum_log_p": "sum_log_p = all_log_p.sum(dim, keepdim=True)",
+    "others_log_p": "others_log_p = all_log_p.scatter(dim, index, 0.0).sum(dim, keepdim=True)",
+}
+
+
 def _of_true_class(form: Form, sample: Node) -> str:
     if _has_formula(form, sample):
         return _by_formula(sample)
@@ -150,9 +162,9 @@ def _of_true_class(form: Form, sample: Node) -> str:
         lines.append("classes = input.shape[dim]")
     if "margin" in names:
         lines.append("margin = _margin(input, index, dim)")
-    if "sum_log_p" in names:
-        lines += ["all_log_p = torch.log_softmax(input, dim)", "sum_log_p = all_log_p.sum(dim, keepdim=True)"]
-        lines.append("log_p = all_log_p.gather(dim, index)")
+    sums = [text for name, text in _SUMS.items() if name in names]
+    if sums:
+        lines += ["all_log_p = torch.log_softmax(input, dim)", *sums, "log_p = all_log_p.gather(dim, index)"]
     elif "log_p" in names or ("p" in names and not ties):
         lines.append("log_p = _log_p(input, index, dim)")
     if "p" in names:
@@ -166,7 +178,7 @@ def _of_true_class(input: Tensor, index: Tensor, dim: int{_parameters(form)}) ->
 
 def _has_formula(form: Form, sample: Node) -> bool:
     """Whether a sample's loss is a function of one number, without ties at which the search rounds it."""
-    return not (form.tunable or "sum_log_p" in inputs_needed(sample) or _has_ties(sample))
+    return not (form.tunable or inputs_needed(sample) & {*_SUMS} or _has_ties(sample))
 
 
 def _by_formula(sample: Node) -> str:
@@ -175,9 +187,8 @@ def _by_formula(sample: Node) -> str:
     by, meaning = ("margin", "log-odds") if "margin" in names else ("log_p", "log-probability")
     seeds = {by: graph.constant(1.0), "p": graph.input("p")}
     slope = slope_of(sample, seeds) or graph.constant(0.0)
-    language = replace(LANGUAGE, array=f"{by}.new_full((), {{0}})", scalars={"log": f"_log({{0}}, {by})"})
     lines = ["p = torch.exp(log_p)"] if "p" in inputs_needed(sample, slope) else []
-    lines += lines_for({"values": sample, "slopes": slope}, language)
+    lines += lines_for({"values": sample, "slopes": slope}, _beside(by))
     return f'''\
 def _of_{by}({by}: Tensor, classes: int) -> tuple[Tensor, Any]:
     """The whole loss of a sample from the {meaning} of its true class, and its derivative by that."""
@@ -199,8 +210,8 @@ def _of_classes(form: Form, true: Node, other: Node) -> str:
             source = name if name in dense else _DENSE[name].partition(" = ")[2]
             lines.append(f"{name} = {source}.gather(dim, index)")
     lines += lines_for({"true": true}, LANGUAGE)
-    if not own & OUTPUTS and own - {"classes"}:  # made of tunable constants alone
-        lines.append("true = true.expand_as(index)")
+    if not own & OUTPUTS and own:  # made of tunable constants and the number of classes
+        lines.append("true = input.new_zeros(index.shape) + true")
     return f'''\
 def _of_classes(input: Tensor, index: Tensor, dim: int{_parameters(form)}) -> Tensor:
     """The loss of a sample: the term of its true class, and those of the others."""

@@ -13,12 +13,16 @@ from __future__ import annotations
 from symloss.export.careful import careful_value, logistic, probability
 from symloss.export.graph import Graph, Node, inputs_needed
 from symloss.export.linear import Parts, linear_parts
-from symloss.export.log_odds import with_one_logarithm
 from symloss.export.quantities import Quantity, known
+from symloss.export.regrouping import with_one_logarithm, with_one_sum
 from symloss.expr import Expr
 
-OUTPUTS = frozenset(["input", "p", "log_p", "log_rest", "sum_log_p", "margin"])
-"""Inputs of graphs that depend on the network."""
+OUTPUTS = frozenset(["input", "p", "log_p", "log_rest", "sum_log_p", "others_log_p", "margin"])
+"""Inputs of graphs that depend on the network.
+
+p, log_p and log_rest = log(1 - p) of a class, the margin of the true one, and the sums of log p over all
+classes and over all but the true one.
+"""
 
 
 def classes_of(graph: Graph, least: float = 2.0) -> Quantity:
@@ -37,9 +41,10 @@ def from_margin(graph: Graph) -> Quantity:
 
 
 def sparse_form(expr: Expr, tunable: bool = False) -> tuple[Node | None, bool]:
-    """A sample's whole loss over p, log_p and sum_log_p, or over margin; and if other classes are part of it.
+    """A sample's whole loss over p and logarithms, or over margin; and whether other classes are part of it.
 
-    None if there is no such form. The margin is taken where log(1 - p) is needed without its floor.
+    None if there is no such form. See `OUTPUTS` for the inputs. The margin is taken where log(1 - p) is
+    needed without its floor.
     """
     others = _with_target(expr, 0.0, from_logits(Graph()), tunable).number != 0.0
     for prediction_of in (from_logits, from_margin):
@@ -51,7 +56,7 @@ def sparse_form(expr: Expr, tunable: bool = False) -> tuple[Node | None, bool]:
         whole = _with_target(expr, 1.0, prediction, tunable) + _summed(parts, prediction)
         names = inputs_needed(whole.node) & OUTPUTS
         if names and "log_rest" not in names:
-            return with_one_logarithm(whole.node), others
+            return with_one_sum(with_one_logarithm(whole.node)), others
     return None, others
 
 
@@ -87,7 +92,8 @@ def _summed(parts: Parts, prediction: Quantity) -> Quantity:
     a, b, c = parts
     graph = prediction.node.graph
     total = a * (classes_of(graph) - 1.0) + b * (1.0 - prediction)
-    return total if c.number == 0.0 else total + c * (Quantity(graph.input("sum_log_p")) - prediction.log)
+    # Taken off the sum of all, the others' would be lost beside the logarithm of a small p.
+    return total if c.number == 0.0 else total + c * Quantity(graph.input("others_log_p"))
 
 
 def _taken_apart(result: Node, prediction: Quantity) -> Parts | None:

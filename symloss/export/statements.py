@@ -21,12 +21,14 @@ class Language:
 
     vocabulary: its functions.
     array:      template that makes an array of a number, for targets whose functions want arrays.
+    counted:    the same for what depends on the number of classes, which a tracer may have as an array.
     scalars:    templates of the words that Python itself can compute, where it is to do so.
     names:      what inputs of the graph are called, where it is not their own name.
     """
 
     vocabulary: CodeVocabulary
     array: str | None = None
+    counted: str | None = None
     scalars: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
@@ -126,11 +128,12 @@ class _Writer:
         So a constant shares the gradient at a tie, as it does while it is tuned; a number of an operator's
         definition does not.
         """
-        assert self._language.array is not None
         if not isinstance(argument, Node):
             return code
-        alone = code.value is not None or inputs_needed(argument) == {"classes"}
-        return Code(self._language.array.format(code.text)) if alone else code
+        template = self._language.array
+        if code.value is None:
+            template = self._language.counted if self._is_scalar(argument) else None
+        return Code(template.format(code.text)) if template else code
 
     def _name(self, node: Node) -> bool:
         """Give the node's text a line and a name of its own, unless it is a name or number already."""

@@ -74,7 +74,7 @@ def loss(
 '''
 
 COUNTED = """\
-    if input.shape[dim] < 2:
+    if not _traced() and input.shape[dim] < 2:
         raise ValueError(f"there must be at least two classes, found {input.shape[dim]}")
 """
 

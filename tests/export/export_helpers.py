@@ -8,7 +8,7 @@ from symloss.export import runner, verify
 from symloss.export.forms import careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.targets import TARGETS
-from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant
+from symloss.expr import OPERATORS, PREDICTION, TARGET, Call, Constant, parse_expression
 from symloss.records import Kind, SymbolicLoss
 from symloss.workers import one_thread
 
@@ -42,6 +42,38 @@ def random_losses(seed, count):
             found.append(
                 SymbolicLoss(expression, rng.choice(list(Kind)), rng.choice(["mean", "sum", "none"]))
             )
+    return found
+
+
+FACTORS = [
+    "C",
+    "inv(C)",
+    "ln(C)",
+    "sqrt(C)",
+    "tanh(C)",
+    "inv(C - 1)",
+    "exp(-C)",
+    "max(C, 3)",
+    "-0.3",
+    "2e-4",
+    "7",
+]
+TERMS = ["ln(p)", "ln(1 - p)", "p", "square(p)", "1", "abs(p - 0.4)"]
+
+
+def losses_of_classes(seed, count):
+    """Random formulas with factors that depend on the number of classes."""
+    rng = random.Random(seed)
+
+    def part():
+        terms = rng.sample(TERMS, rng.randint(1, 2))
+        return " + ".join(f"{rng.choice(FACTORS)} * {term}" for term in terms)
+
+    found = []
+    while len(found) < count:
+        text = rng.choice([f"y * ({part()})", f"y * ({part()}) + (1 - y) * ({part()})"])
+        if "p" in text:
+            found.append(SymbolicLoss(parse_expression(text), Kind.MULTICLASS))
     return found
 
 

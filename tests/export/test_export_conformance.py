@@ -1,10 +1,17 @@
 """Every operator, and random formulas, through every target that runs: value and gradient as searched."""
 
 import pytest
-from export_helpers import EXECUTABLE, checked_elsewhere, checked_here, random_losses, verified_here
+from export_helpers import (
+    EXECUTABLE,
+    checked_elsewhere,
+    checked_here,
+    losses_of_classes,
+    random_losses,
+    verified_here,
+)
 
 from symloss.errors import ExportError
-from symloss.export import Header
+from symloss.export import Header, runner
 from symloss.export.forms import careful_form, plain_form
 from symloss.export.targets import TARGETS
 from symloss.expr import OPERATORS, PREDICTION, TARGET, call, parse_expression
@@ -46,13 +53,44 @@ def test_random_formulas_compute_what_the_search_computed(seed, target):
             pytest.fail(f"{loss.kind.value}: {loss.expression}: {error}")
 
 
+@pytest.mark.parametrize("target", EXECUTABLE, ids=lambda target: target.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_factors_of_the_number_of_classes_are_computed_with_care(seed, target):
+    for loss in losses_of_classes(seed, 20):
+        try:
+            checked_here(loss, target.name, target.emit(careful_form(loss), Header()))
+        except ExportError as error:
+            pytest.fail(f"{loss.expression}: {error}")
+
+
+@pytest.mark.filterwarnings("ignore")  # torch has several for its tracer
+@pytest.mark.parametrize("seed", range(3))
+def test_factors_of_the_number_of_classes_follow_it_where_code_is_traced(seed):
+    """By torch.jit, torch.export, and a compiler that is told of one size for all."""
+    import torch
+
+    y = torch.tensor([0, 3, 2, 1])
+    for loss in losses_of_classes(seed, 5):
+        made = runner.load(TARGETS["torch"].emit(careful_form(loss), Header()))
+        traced = torch.jit.trace(made.Loss(), (torch.randn(4, 7), y), check_trace=False)
+        batched = torch.vmap(made.loss)(torch.randn(2, 4, 5), y.expand(2, 4))
+        assert batched.shape == (2,)
+        torch._dynamo.reset()
+        compiled = torch.compile(made.loss, fullgraph=True, dynamic=True, backend="aot_eager")
+        for classes in (4, 9, 12):
+            z = torch.randn(4, classes)
+            expected = made.loss(z, y)
+            torch.testing.assert_close(traced(z, y), expected, rtol=1e-5, atol=1e-5, msg=str(loss.expression))
+            torch.testing.assert_close(compiled(z, y), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_jax_computes_what_the_search_computed():
     """Every operator for one kind of task, the catalogue, and random formulas.
 
     JAX compiles every operation for every shape; `python -m benchmarks.conformance` is the long version.
     """
     pytest.importorskip("jax")
-    losses = [row.loss() for row in CATALOGUE.values()] + random_losses(0, 8)
+    losses = [row.loss() for row in CATALOGUE.values()] + random_losses(0, 8) + losses_of_classes(0, 4)
     kinds = list(Kind)
     losses += [
         SymbolicLoss(applied(name, *PLACES[0]), kinds[i % len(kinds)]) for i, name in enumerate(OPERATORS)

@@ -8,14 +8,16 @@ from hypothesis import strategies as st
 from strategies import law
 
 from symloss.export.forms import careful_form
-from symloss.export.graph import Graph, needed, slope_of, value_at
-from symloss.export.log_odds import MOST, with_one_logarithm
+from symloss.export.graph import Graph, inputs_needed, needed, slope_of, value_at
+from symloss.export.regrouping import MOST, with_one_logarithm, with_one_sum
 from symloss.expr import parse_expression
 from symloss.expr.primitives import FLOATS
 from symloss.losses import SparseLSRLoss
 from symloss.records import Kind, SymbolicLoss
 
-FACTORS = st.one_of(st.floats(-9, 9), st.sampled_from([0.0, 1.0, -1.0, 0.05, -20.0]))
+FACTORS = st.one_of(
+    st.floats(-9, 9).filter(lambda own: abs(own) > 1e-200), st.sampled_from([0.0, 1.0, -1.0, 0.05, -20.0])
+)
 MARGINS = [-1e4, -90.0, -20.0, -3.0, -0.4, 0.0, 0.7, 4.0, 18.0, 40.0, 1e4]
 
 
@@ -58,6 +60,29 @@ def test_factors_that_add_up_to_a_number_for_any_classes_are_that_number():
     assert words(found).count("logsigmoid") == 1
     (log_p,) = [node for node in needed(found) if node.word == "logsigmoid"]
     assert [node.word for node in needed(found) if log_p in node.operands] == ["difference"]
+
+
+def spike(classes):
+    """Zero for all numbers of classes but twenty."""
+    graph = classes.graph
+    return graph.maximum(1.0 - graph.abs(classes - 20.0), 0.0)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        spike,
+        lambda c: 1e-9 * (c - 2.0) * (c - 3.0) * (c - 4.0) * (c - 5.0),
+        lambda c: (c - 2.0) * (c - 3.0) / (c * c * c),
+    ],
+    ids=["spike", "polynomial", "quotient"],
+)
+def test_a_factor_is_taken_for_a_number_where_it_is_one_alone(more):
+    plain = recorded(lambda c: -1.0 - more(c), -0.2)
+    found = with_one_logarithm(plain)
+    for classes in (2.0, 3.0, 4.0, 7.0, 19.0, 20.0, 21.0, 500.0):
+        inputs = {"margin": -1.3, "classes": classes}
+        assert value_at(found, inputs) == pytest.approx(value_at(plain, inputs), rel=1e-12)
 
 
 def test_the_other_parts_stay():
@@ -109,3 +134,31 @@ def test_a_formula_of_the_classes_is_still_a_formula():
     """The parser's names, as a user writes them."""
     form = careful_form(SymbolicLoss(parse_expression("-(y * (ln(p) + 0.2 * ln(1 - p)))"), Kind.MULTICLASS))
     assert words(form.sample).count("logsigmoid") == 1
+
+
+def over_sums(a, c):
+    graph = Graph()
+    log_p, others, p = map(graph.input, ("log_p", "others_log_p", "p"))
+    return graph.constant(a) * log_p + graph.constant(c) * others + 0.3 * p - 2.0
+
+
+@law
+@given(FACTORS, FACTORS)
+def test_the_sum_of_all_logarithms_is_taken_where_that_loses_no_digits(a, c):
+    plain = over_sums(a, c)
+    found = with_one_sum(plain)
+    assert (found is plain) == (a * c <= 0.0 or abs(c) > MOST * abs(a))
+    for log_p, others in [(-1e4, -0.3), (-0.2, -1e4), (-1.0, -7.0), (-30.0, -1e-9)]:
+        inputs = {"log_p": log_p, "others_log_p": others, "p": math.exp(log_p), "classes": 9.0}
+        inputs["sum_log_p"] = log_p + others
+        size = abs(a * log_p) + abs(c * others) + 2.3
+        wanted = pytest.approx(value_at(plain, inputs), rel=0, abs=8 * MOST * 2.0**-52 * size)
+        assert value_at(found, inputs) == wanted
+
+
+def test_label_smoothing_takes_the_sum_of_all_and_a_loss_of_the_others_alone_does_not():
+    inputs = [
+        inputs_needed(careful_form(SymbolicLoss(parse_expression(text), Kind.MULTICLASS)).sample)
+        for text in ("-((0.9 * y + 0.1 * inv(C)) * ln(p))", "(1 - y) * ln(p) - 0.01 * y * ln(p)")
+    ]
+    assert inputs == [{"classes", "log_p", "sum_log_p"}, {"log_p", "others_log_p"}]
