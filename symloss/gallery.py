@@ -22,7 +22,7 @@ from symloss.export.write import write_content
 from symloss.expr import format_formula
 from symloss.losses.catalogue import CATALOGUE
 from symloss.records import SymbolicLoss
-from symloss.report.curves import curves_svg, fingerprint
+from symloss.report.curves import curves_svg, drawn, fingerprint
 from symloss.sources import catalogue_header
 
 RUN = ("torch", "numpy")
@@ -116,13 +116,8 @@ def _same(path: Path, text: str) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     if path.suffix == ".svg":
-        return _drawn(found) == _drawn(text)
+        return drawn(found) == drawn(text)
     return found == text
-
-
-def _drawn(svg: str) -> str:
-    found = re.search(r"curves ([0-9a-f]{16})", svg)
-    return found[1] if found else ""
 
 
 def add(folder: Path, name: str, loss: SymbolicLoss, header: Header) -> None:

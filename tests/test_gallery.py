@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from symloss.export import Header, read_export, runner
 from symloss.gallery import add, built, checked, differences, entries, left_over, write_gallery
 from symloss.losses.catalogue import CATALOGUE
 from symloss.records import Kind
+from symloss.report.curves import sealed
 
 EXPORTED = Path(__file__).resolve().parent.parent / "exported"
 TORCH = sorted(path for path in EXPORTED.glob("*.py") if not path.stem.endswith("_numpy"))
@@ -60,9 +62,15 @@ def test_differences_are_noticed(files, tmp_path):
 def test_a_picture_is_compared_by_what_it_shows(files, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(EXPORTED, folder)
-    drawn = (folder / "mse.svg").read_text()
-    (folder / "mse.svg").write_text(drawn.replace("<path", "<!-- another font --><path", 1))
+    text = (folder / "mse.svg").read_text()
+    other = text.replace("<path", "<!-- another font --><path", 1)
+    (folder / "mse.svg").write_text(sealed(other))
     assert differences(folder, files) == []
+    (folder / "mse.svg").write_text(other)  # by hand
+    assert differences(folder, files) == ["mse.svg"]
+    place = re.search(r"L (\d+\.\d+) (\d+\.\d+)", text)
+    (folder / "mse.svg").write_text(text.replace(place[0], f"L {place[1]} 0.0"))
+    assert differences(folder, files) == ["mse.svg"]
 
 
 def test_a_discovered_loss_is_written_from_its_json(monkeypatch, tmp_path):

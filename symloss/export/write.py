@@ -91,11 +91,20 @@ def export_code(
 
             text = standalone_document(text)
         return Exported(format, target.suffix, text, loss, None, rounding)
-    form, verification = verified_form(loss, target, learnable)
+    try:
+        form, verification = verified_form(loss, target, learnable)
+    except ExportError as error:
+        raise ExportError(f"{error}; {_LEARNED}" if learnable else str(error)) from None
     text = target.emit(form, replace(header, verified=verification.verdict))
     if _code(text) != _code(target.emit(form, Header())):
         raise ExportError("the header of the exported file changes its code; this is a defect of symloss")
     return Exported(format, target.suffix, text, loss, verification, rounding)
+
+
+_LEARNED = (
+    "where constants can be learned, nothing is taken for granted about them, not even about the 1 in 1 - p; "
+    "export it without learnable constants"
+)
 
 
 def _onnx(loss: SymbolicLoss, header: Header, rounding: Rounding | None) -> Exported:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 
 from symloss.expr import bound, evaluate
 from symloss.expr.primitives import FLOATS
@@ -40,8 +41,23 @@ def fingerprint(loss: SymbolicLoss) -> str:
     return hashlib.sha256(numbers.encode()).hexdigest()[:16]
 
 
+def sealed(svg: str) -> str:
+    """A picture with a digest of itself in the place of the one that it has."""
+    blank = _SEAL.sub(f"sealed {'0' * 16}", svg)
+    return _SEAL.sub(f"sealed {hashlib.sha256(blank.encode()).hexdigest()[:16]}", svg)
+
+
+_SEAL = re.compile(r"sealed [0-9a-f]{16}")
+
+
+def drawn(svg: str) -> str:
+    """The fingerprint of what a picture shows; empty if it was changed since it was drawn."""
+    found = re.search(r"curves ([0-9a-f]{16}), sealed", svg)
+    return found[1] if found and sealed(svg) == svg else ""
+
+
 def curves_svg(loss: SymbolicLoss) -> str:
-    """The picture as SVG, with its fingerprint in it."""
+    """The picture as SVG, with its fingerprint and a digest of itself in it."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -57,6 +73,10 @@ def curves_svg(loss: SymbolicLoss) -> str:
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
         stream = io.StringIO()
-        metadata = {"Date": None, "Creator": None, "Description": f"curves {fingerprint(loss)}"}
+        metadata = {
+            "Date": None,
+            "Creator": None,
+            "Description": f"curves {fingerprint(loss)}, sealed {'0' * 16}",
+        }
         figure.savefig(stream, format="svg", metadata=metadata)
-    return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())
+    return sealed("".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines()))

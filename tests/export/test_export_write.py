@@ -296,7 +296,7 @@ def test_repeated_parts_are_named_and_the_text_stays_short():
     for format in ("torch", "numpy"):
         text = TARGETS[format].emit(careful_form(SymbolicLoss(expression, Kind.MULTICLASS)), Header())
         code = text[text.index("import") :]
-        assert len(code) < 7000
+        assert len(code) < 7100
         assert max(map(len, code.splitlines())) <= 110
 
 
