@@ -123,3 +123,29 @@ def test_a_loss_that_falls_without_end_has_no_minimum():
     found = found_in("p - y")
     assert found.minimum is None
     assert found.left.loss.value == -INF
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "words"),
+    [
+        ("abs(p - 0.5 * y)", (-1.0, 0.5, 1.5), "p = -1, 0.5, 1.5: predictions come out biased"),
+        ("square(p - 2 * y)", (-4.0, 2.0, 6.0), "predictions come out biased"),
+        ("abs(p) * abs(y)", (0.0, 0.0, 0.0), "p = 0, 0, 0: predictions come out biased"),
+        ("square(p - y) * (1 + abs(y))", (-2.0, 1.0, 3.0), "p = -2, 1, 3, as it should be"),
+    ],
+)
+def test_what_predictions_come_to_is_told_for_several_targets_where_these_matter(text, places, words):
+    analysis = analyze(SymbolicLoss(parse_expression(text), Kind.REGRESSION))
+    found = [place for _, place in analysis.findings.lowest]
+    assert found == pytest.approx(places, abs=1e-6)
+    assert words in " ".join(analysis.conclusion)
+    assert "aims at" not in " ".join(analysis.conclusion)
+
+
+def test_a_loss_of_the_prediction_alone_is_called_so():
+    analysis = analyze(SymbolicLoss(parse_expression("log(1 + square(p))"), Kind.REGRESSION))
+    assert (
+        analysis.conclusion[0]
+        == "It depends on the prediction alone, so it teaches nothing about the target."
+    )
+    assert not any("lowest" in sentence for sentence in analysis.conclusion)

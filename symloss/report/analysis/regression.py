@@ -23,6 +23,9 @@ from symloss.report.analysis.turns import Turn, turns_of, undefined_in
 PLACES = (-100, -10, -3, -1, -0.3, -0.1, 0, 0.1, 0.3, 1, 3, 10, 100)
 """Residuals at which values and influences are shown."""
 
+TARGETS = (-2.0, 1.0, 3.0)
+"""Targets at which the lowest loss is looked for, where it matters which."""
+
 SHOWN = 6.0
 """Residuals of the curve go from -6 to 6, and to the `PLACES` beyond."""
 
@@ -42,6 +45,9 @@ class Regression:
 
     target:         y, which is fixed, and of which nothing depends if `only_residual`.
     only_residual:  the loss depends on p and y through p - y alone.
+    sees_target:    the loss depends on y at all.
+    lowest:         where it does not depend on p - y alone: targets, and the prediction at which the loss is
+                    lowest for each, None where there is none.
     near_zero:      on the left and on the right; None where there is no power.
     left, right:    large negative and large positive residuals.
     bound:          the largest influence, without its sign.
@@ -57,6 +63,8 @@ class Regression:
 
     target: float
     only_residual: bool
+    sees_target: bool
+    lowest: tuple[tuple[float, float | None], ...]
     curve: Curve
     near_zero: tuple[Power | None, Power | None]
     left: Tail
@@ -100,9 +108,12 @@ def _found(expression: Expr, target: float) -> Regression:
     turns = turns_of(lambda r: line[True](r).slope, grid, slopes)
     minimum, smallest = _lowest(line[True], turns, (left, right))
     quantile = _balance(left.influence.on_paper, right.influence.on_paper)
+    only_residual = depends_on_residual_only(expression)
     return Regression(
         target=target,
-        only_residual=depends_on_residual_only(expression),
+        only_residual=only_residual,
+        sees_target="target" in expression.inputs,
+        lowest=() if only_residual else tuple((y, _lowest_at(expression, y)) for y in TARGETS),
         curve=_curve(line[True]),
         near_zero=(power_at(line[False], -1), power_at(line[False], 1)),
         left=left,
@@ -121,6 +132,17 @@ def _found(expression: Expr, target: float) -> Regression:
         undefined=undefined_in(grid, [p.value + p.slope for p in points]),
         points=len(grid),
     )
+
+
+def _lowest_at(expression: Expr, target: float) -> float | None:
+    """The prediction at which the loss is lowest, for a target."""
+    line = {f: _along(PreciseFormula(expression, f), target) for f in (True, False)}
+    grid = residuals()
+    turns = turns_of(lambda r: line[True](r).slope, grid, [line[True](r).slope for r in grid])
+    minimum, _ = _lowest(line[True], turns, tuple(tail_of(line, sign) for sign in (-1, 1)))
+    if minimum is None or (minimum.is_flat and minimum.high - minimum.low > 1e-6):
+        return None
+    return target + _inside(minimum)
 
 
 def residuals() -> list[Any]:

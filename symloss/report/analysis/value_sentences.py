@@ -13,11 +13,13 @@ from symloss.report.analysis.wording import same_number
 def about_values(found: Regression) -> list[str]:
     """Near and far, then outliers, then what predictions aim at."""
     sentences = [] if found.only_residual else [_not_only(found)]
-    sentences.append(_near_and_far(found))
-    return [*sentences, *_outliers(found), *_asymmetry(found), *_place(found)]
+    sentences += [_near_and_far(found), *_outliers(found)]
+    return [*sentences, *([*_asymmetry(found), *_place(found)] if found.only_residual else _places(found))]
 
 
 def _not_only(found: Regression) -> str:
+    if not found.sees_target:
+        return "It depends on the prediction alone, so it teaches nothing about the target."
     return (
         "It depends on the prediction and the target by more than their difference; what is said here is for "
         f"y = {short_number(found.target)}."
@@ -88,6 +90,17 @@ def _asymmetry(found: Regression) -> list[str]:
             f"It aims at the expectile {short_number(found.expectile)} of the target, where noise is wide."
         ]
     return []
+
+
+def _places(found: Regression) -> list[str]:
+    """Where predictions come to rest, if that is another matter for each target."""
+    known = [(y, p) for y, p in found.lowest if p is not None]
+    if not known or not found.sees_target:
+        return []
+    targets, places = (", ".join(short_number(own) for own in column) for column in zip(*known, strict=True))
+    biased = any(abs(p - y) > 1e-6 * max(1.0, abs(y)) for y, p in known)
+    said = f"For y = {targets} it is lowest at p = {places}"
+    return [f"{said}: predictions come out biased." if biased else f"{said}, as it should be."]
 
 
 def _place(found: Regression) -> list[str]:
