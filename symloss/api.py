@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, resolve, to_settings
 from symloss.errors import ConfigError, NotFittedError
-from symloss.export.header import Header
+from symloss.export.header import DECISIVE, Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
 from symloss.sources import header_of
@@ -204,7 +205,10 @@ class LossSearch:
         self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task, metric=self._metric)
         found, seed = self.outcome_.task, self.config.seed
         metric = self.outcome_.metric.name
-        header = Header.of_task(found.name, found.kind, found.notes, metric, seed, found.num_outputs)
+        versions = {library: version(library) for library in DECISIVE}
+        header = Header.of_task(
+            found.name, found.kind, found.notes, metric, seed, found.num_outputs, versions
+        )
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self
 

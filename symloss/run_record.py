@@ -13,11 +13,9 @@ from symloss import __version__
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, to_settings
 from symloss.errors import RunError
+from symloss.export.header import DECISIVE
 from symloss.grammar import Grammar, parse_grammar
 from symloss.tasks import Task
-
-DECISIVE = ("torch", "numpy", "deap")
-"""Libraries whose version decides the last bits of a search, or what it proposes."""
 
 
 def run_record(

@@ -71,7 +71,9 @@ def header_of(folder: RunFolder) -> Header:
     notes, outputs = task.get("notes"), task.get("outputs")
     notes = map(str, notes) if isinstance(notes, list) else ()
     outputs = outputs if isinstance(outputs, int) else None
-    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs)
+    versions = record.get("versions")
+    versions = versions if isinstance(versions, dict) else {}
+    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs, versions)
 
 
 def catalogue_header(row: Handcrafted) -> Header:

@@ -17,6 +17,9 @@ from symloss.tasks.names import STANDARDISED, cost_name
 
 _LABELS = {"version": "symloss", "found_by": "found by"}
 
+DECISIVE = ("torch", "numpy", "deap")
+"""Libraries whose version decides the last bits of a search, or what it proposes."""
+
 MAX_FACT = 1000
 """Longest fact that is written, in characters."""
 
@@ -31,6 +34,7 @@ class Header:
     fitness:  the metric's value on validation data that the search reached. confirmed: the same from fresh
               seeds at that learning rate, if it was a finalist.
     learning_rate: the best of those tried with this loss, a place to start from.
+    libraries: those that it was found with, and their versions.
     guards:   what was done to the protection of logarithms, in a sentence.
     rounding: what rounding the constants cost, in a sentence. rescored: and in the metric, likewise.
     verified: the verdict of the check of this file, in a sentence; `write` fills it in.
@@ -48,6 +52,7 @@ class Header:
     confirmed: float | None = None
     learning_rate: float | None = None
     seed: int | None = None
+    libraries: str = ""
     version: str = __version__
     guards: str = ""
     rounding: str = ""
@@ -68,11 +73,27 @@ class Header:
 
     @staticmethod
     def of_task(
-        name: str, kind: Kind, notes: Iterable[str], metric: str, seed: int | None, outputs: int | None = None
+        name: str,
+        kind: Kind,
+        notes: Iterable[str],
+        metric: str,
+        seed: int | None,
+        outputs: int | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> Header:
-        """What is said of a loss that was found on a task. outputs: of its networks, where that is known."""
-        classes = outputs if kind is Kind.MULTICLASS else None
-        return Header(task=name, data="; ".join(notes), classes=classes, metric=cost_name(metric), seed=seed)
+        """What is said of a loss that was found on a task.
+
+        outputs: of its networks, where that is known. versions: of libraries; those that decide are told.
+        """
+        known = versions or {}
+        return Header(
+            task=name,
+            data="; ".join(notes),
+            classes=outputs if kind is Kind.MULTICLASS else None,
+            metric=cost_name(metric),
+            seed=seed,
+            libraries=", ".join(f"{library} {known[library]}" for library in DECISIVE if library in known),
+        )
 
     @property
     def standardised(self) -> str:

@@ -66,7 +66,9 @@ def loss(logits, labels, reduction="{reduction}"):
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    labels = jnp.asarray(labels)
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    if logits.dtype in (jnp.float16, jnp.bfloat16):
+        logits = logits.astype(jnp.float32)
     if not jnp.issubdtype(labels.dtype, jnp.floating):
         labels = jax.nn.one_hot(labels, logits.shape[-1])
     if labels.shape != logits.shape:
@@ -86,7 +88,9 @@ def loss(logits, labels, reduction="{reduction}"):
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be mean, sum or none, found {{reduction!r}}")
-    labels = jnp.asarray(labels)
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    if logits.dtype in (jnp.float16, jnp.bfloat16):
+        logits = logits.astype(jnp.float32)
     if [n for n in labels.shape if n != 1] != [n for n in logits.shape if n != 1]:
         raise ValueError(f"labels {{labels.shape}} do not fit logits {{logits.shape}}")
     target = labels.reshape(logits.shape).astype(logits.dtype)

@@ -1,5 +1,8 @@
 """Every operator, and random formulas, through every target that runs: value and gradient as searched."""
 
+import subprocess
+import sys
+
 import pytest
 from export_helpers import (
     EXECUTABLE,
@@ -102,6 +105,28 @@ def test_jax_computes_what_the_search_computed():
     loss = CATALOGUE["huber"].loss()
     wrong = jax.emit(careful_form(loss), Header()).replace("0.5", "0.50001")
     assert loss in checked_elsewhere([(loss, wrong)], "jax")
+
+
+def test_jax_computes_in_single_precision_from_half_precision(tmp_path):
+    """As PyTorch files do. In a process of its own: see `checked_elsewhere`."""
+    pytest.importorskip("jax")
+    names = ["focal", "baikal", "mse", "cauchy", "binary-focal"]
+    for name in names:
+        text = TARGETS["jax"].emit(careful_form(CATALOGUE[name].loss()), Header())
+        (tmp_path / f"{name.replace('-', '_')}.py").write_text(text)
+    code = (
+        "import jax, jax.numpy as jnp, importlib\n"
+        f"for name in {[name.replace('-', '_') for name in names]}:\n"
+        "    loss = importlib.import_module(name).loss\n"
+        "    for half in (jnp.float16, jnp.bfloat16):\n"
+        "        z = jnp.array([[1e4, -1e4, 3.0]], half)\n"
+        "        y = jnp.array([1]) if name in ('focal', 'baikal') else jnp.array([[0.0, 1.0, 1.0]])\n"
+        "        value, slope = jax.value_and_grad(loss)(z, y)\n"
+        "        wide = loss(z.astype(jnp.float32), y)\n"
+        "        assert value.dtype == jnp.float32 and value == wide, (name, value, wide)\n"
+        "        assert slope.dtype == half\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 def test_nearly_all_random_formulas_are_exported_with_care():
