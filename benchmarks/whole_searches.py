@@ -1,6 +1,6 @@
 """What options of a search come to in the end: whole searches from several seeds, judged on test data.
 
-    python -m benchmarks.whole_searches            # half an hour on two cores; writes docs/whole-searches.md
+    python -m benchmarks.whole_searches            # an hour on two cores; writes docs/whole-searches.md
     python -m benchmarks.whole_searches --quick    # a minute; prints what searches of two generations give
 
 Every search is one command of symloss. Its folder stays under --out; what is there is not done again.
@@ -114,7 +114,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seeds", type=int, default=5, help="searches of each kind")
+    parser.add_argument("--seeds", type=int, default=8, help="searches of each kind")
     parser.add_argument("--out", type=Path, default=Path("runs/whole-searches"))
     options = parser.parse_args()
     seeds = 1 if options.quick else options.seeds
