@@ -169,11 +169,25 @@ class LossSearch:
     """
 
     def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
+        self._configure({**settings, "out": out})
+
+    def _configure(self, given: dict[str, Any]) -> None:
+        settings = {name: value for name, value in given.items() if name != "out"}
         # Which of them a grammar derives depends on the task, which `fit` may be given.
-        self._start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
-        self._metric = settings.pop("metric") if callable(settings.get("metric")) else None
+        start_from = settings.pop("seeds") if isinstance(settings.get("seeds"), str) else None
+        metric = settings.pop("metric") if callable(settings.get("metric")) else None
         self.config: SearchConfig = resolve(settings)
-        self.out = None if out is None else Path(out)
+        self._given, self._start_from, self._metric = given, start_from, metric
+        self.out = None if given["out"] is None else Path(given["out"])
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings as they were given, for `sklearn.base.clone` and the like. deep: has no effect."""
+        return dict(self._given)
+
+    def set_params(self, **settings: Any) -> LossSearch:
+        """Change settings, which are checked as when the search was made; the others stay."""
+        self._configure({**self._given, **settings})
+        return self
 
     def fit(
         self,

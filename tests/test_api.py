@@ -186,6 +186,22 @@ def test_a_wrong_setting_is_told_when_the_search_is_made():
         LossSearch(populaton=3)
 
 
+def test_a_search_is_cloned_as_estimators_are(tmp_path):
+    from sklearn.base import clone
+
+    search = LossSearch(metric=missed, seeds="catalogue", out=tmp_path / "run", **TINY)
+    again = clone(search)
+    assert again is not search
+    assert repr(again) == repr(search)
+    assert again.get_params() == search.get_params()
+    assert again.set_params(population=7, out=None) is again
+    assert (again.config.population, again.config.generations, again.out) == (7, TINY["generations"], None)
+    assert search.config.population == TINY["population"]
+    with pytest.raises(ConfigError, match="unknown setting 'populaton'"):
+        again.set_params(populaton=3)
+    assert "populaton" not in again.get_params()
+
+
 def test_a_search_tells_its_settings_and_that_it_has_found_nothing_yet():
     search = LossSearch(task="wine", training={"steps": 5}, seed=3)
     assert repr(search) == "LossSearch(task='wine', seed=3, training={'steps': 5})"
