@@ -74,9 +74,9 @@ class _TrueClass(torch.autograd.Function):
     ) -> Tensor:
         found, powers, total = _by_powers(input, index, dim, others)
         ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
-        # Not by save_for_backward: the first backward pass does without, so it may be written over till then.
-        ctx.input, ctx.version, ctx.mean = input, -1 if input.is_inference() else input._version, mean
-        ctx.save_for_backward(index)
+        # Outputs are saved for a second pass: a first one does without, and bears their being written over.
+        ctx.save_for_backward(input)
+        ctx.index, ctx.version, ctx.mean = index, None if index.is_inference() else index._version, mean
         if formula is None:
             return found
         numbers = found if mean else found.squeeze(dim)
@@ -88,12 +88,13 @@ class _TrueClass(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        (index,), input = ctx.saved_tensors, ctx.input
-        dim, others, formula = ctx.dim, ctx.others, ctx.formula
+        dim, others, formula, index = ctx.dim, ctx.others, ctx.formula, ctx.index
         powers, total, ctx.powers = ctx.powers, ctx.total, None
         twice = torch.is_grad_enabled()  # for second derivatives
-        if (twice or powers is None) and input._version != ctx.version:
-            raise RuntimeError("the outputs of the network were written over before a second backward pass")
+        if ctx.version is not None and index._version != ctx.version:
+            raise RuntimeError("the class ids were written over before the backward pass")
+        if twice or powers is None:
+            (input,) = ctx.saved_tensors
         slope = rise
         if formula is not None:
             slopes = ctx.slopes

@@ -62,7 +62,7 @@ def to_beat(calibration: Calibration) -> str:
     best = ", ".join(f"{name} {cost:.4g}" for name, cost in calibration.baselines[:3])
     line = f"learning rate {calibration.learning_rate:g}; to beat: {best}"
     costs = {cost for _, cost in calibration.baselines}
-    if len(costs) > 1 or len(calibration.baselines) == 1:
+    if len(calibration.baselines) < 2 or len(costs) > 1 or not all(map(math.isfinite, costs)):
         return line
     return (
         f"{line}\nnote: all known losses cost the same, so the metric may not tell losses apart on this "

@@ -121,7 +121,7 @@ def contestant(
     source: str, kind: Kind, own_parameters: bool, judged: bool, name: str | None = None
 ) -> Contestant:
     """One loss, from any of the forms in which it can be given; `name` is what it is shown by."""
-    if (inside := _BALANCED.fullmatch(source)) is not None:
+    if (inside := _BALANCED.fullmatch(source)) is not None and inside[1].strip():
         return _balanced(contestant(inside[1].strip(), kind, own_parameters, judged), kind, name or source)
     if is_code(source):
         return Contestant(
@@ -151,7 +151,7 @@ def contestant(
     )
 
 
-_BALANCED = re.compile(r"balanced\((.*)\)", re.DOTALL)
+_BALANCED = re.compile(r"balanced ?\((.*)\)", re.DOTALL)
 """A loss whose samples are weighted by class; no operator of formulas is called so."""
 
 
@@ -166,7 +166,10 @@ def _balanced(plain: Contestant, kind: Kind, name: str) -> Contestant:
                 f"'{name}' cannot weight samples by class: it takes a formula, a name or your own function"
             )
         versions.append(replace(own, loss=Balanced(own.loss)))
-    return replace(plain, name=name, versions=tuple(versions), identity=f"balanced {plain.identity}")
+    formula = None if plain.formula is None else f"balanced({plain.formula})"
+    return replace(
+        plain, name=name, versions=tuple(versions), formula=formula, identity=f"balanced {plain.identity}"
+    )
 
 
 def _learned(source: str, kind: Kind, judged: bool, name: str | None) -> Contestant:

@@ -19,10 +19,12 @@ def constant_if_so(factor: Quantity) -> Quantity:
 
     A quotient of polynomials that has one value at more places than their degree is a constant.
     """
+    if factor.number is not None:
+        return factor
     places = 1 + max(_degrees(factor.node))
     if places > PLACES:
         return factor
-    first, *others = (at(factor, 2.0 + place) for place in range(places))
+    first, *others = (at(factor, count) for count in (*(2.0 + place for place in range(places)), *COUNTS))
     if not all(math.isclose(value, first, rel_tol=1e-14) for value in others):
         return factor
     return known(factor.node.graph, float(f"{first:.15g}"))

@@ -80,12 +80,10 @@ def export_code(
         loss, header = rounding.loss, replace(header, rounding=rounding.sentence)
     if not guards:
         loss, header = _without_guards(loss, header)
-    if rescore is not None:
-        header = replace(header, rescored=rescore(loss))
     if target.binary:
-        return _onnx(loss, header, rounding)
+        return _onnx(loss, header, rounding, rescore)
     if not target.dtypes:
-        text = target.emit(plain_form(loss), header)
+        text = target.emit(plain_form(loss), _rescored(header, loss, rescore))
         if standalone:
             from symloss.export.latex import standalone_document
 
@@ -95,7 +93,8 @@ def export_code(
         form, verification = verified_form(loss, target, learnable)
     except ExportError as error:
         raise ExportError(f"{error}; {_LEARNED}" if learnable else str(error)) from None
-    text = target.emit(form, replace(header, verified=verification.verdict))
+    header = _rescored(replace(header, verified=verification.verdict), loss, rescore)
+    text = target.emit(form, header)
     if _code(text) != _code(target.emit(form, Header())):
         raise ExportError("the header of the exported file changes its code; this is a defect of symloss")
     return Exported(format, target.suffix, text, loss, verification, rounding)
@@ -107,10 +106,16 @@ _LEARNED = (
 )
 
 
-def _onnx(loss: SymbolicLoss, header: Header, rounding: Rounding | None) -> Exported:
+def _rescored(header: Header, loss: SymbolicLoss, rescore: Rescore | None) -> Header:
+    """The header with what rescoring says. It takes its time, so nothing that can fail comes after it."""
+    return header if rescore is None else replace(header, rescored=rescore(loss))
+
+
+def _onnx(loss: SymbolicLoss, header: Header, rounding: Rounding | None, rescore: Rescore | None) -> Exported:
     """An ONNX model of the checked PyTorch file, itself run and compared."""
     target = target_named("onnx")
     form, _ = verified_form(loss, target_named("torch"))
+    header = _rescored(header, loss, rescore)
     model, verification = verify_onnx(loss, target.emit(form, header))
     return Exported("onnx", target.suffix, model, loss, verification, rounding)
 

@@ -73,7 +73,9 @@ class Balanced:
     """A loss whose samples are weighted by class, so that all classes of the training data weigh the same.
 
     A batch's loss is the mean of its samples' losses with weights n / (C n_c), where n_c of n training
-    samples are of class c, as `torch.nn.CrossEntropyLoss(weight=...)` has it.
+    samples are of class c. `torch.nn.CrossEntropyLoss(weight=...)` has it so without label smoothing; with
+    it, and in exported files, `weight` goes with the terms of classes. A function is taken for a mean of
+    its samples' losses.
     """
 
     loss: Expr | FunctionLoss

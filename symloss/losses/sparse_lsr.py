@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from symloss.expr import Expr, parse_expression
-from symloss.losses.pieces import _reduced, _relative, _samples, _wide
+from symloss.losses.pieces import _log, _reduced, _relative, _samples, _wide
 
 
 class SparseLSRLoss(nn.Module):
@@ -71,5 +69,5 @@ class SparseLSRLoss(nn.Module):
         """The loss of a sample from the log-odds of its true class, and its derivative by them."""
         rest = self.smoothing * (classes - 1) / classes
         # The logarithm of 1 - p is that of p minus the margin.
-        values = rest * (margin + math.log(classes - 1)) - functional.logsigmoid(margin)
+        values = rest * (margin + _log(classes - 1, margin)) - functional.logsigmoid(margin)
         return values, rest - torch.sigmoid(-margin)

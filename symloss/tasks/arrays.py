@@ -56,7 +56,7 @@ def task_from_arrays(
     _check_alike(parts)
     features = [own for own, _ in parts.values()]
     joined = np.concatenate([own for _, own in parts.values()])
-    chosen = check_kind(kind) if kind is not None else kind_of(joined)
+    chosen = check_kind(kind) if kind is not None else kind_of(parts[""][1])
     targets = encoded(joined, chosen)
     each = apart(targets.targets, [len(own) for own in features], list(parts), chosen)
     parts = dict(zip(parts, zip(features, each, strict=True), strict=True))

@@ -25,7 +25,7 @@ Columns = dict[str, NDArray[Any]]
 NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands in a CSV file, in any case, where a number is missing."""
 
-SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 """What may stand between values in a line of text. Tables with the last two are not read, but recognised."""
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
@@ -117,8 +117,11 @@ def _check_separator(path: Path, names: list[str], separated: str) -> None:
     """Raise TaskError where the first line is one name that looks like several."""
     for sign, word in SEPARATORS.items():
         if len(names) == 1 and sign in names[0]:
-            anew = f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({path.stem + '.csv'!r}, index=False)"
-            advice = "end its name in .tsv" if sign == "\t" else f"write it anew: {anew}"
+            other = f"{path.stem}_commas.csv"
+            anew = f"pandas.read_csv({path.name!r}, sep={sign!r}).to_csv({other!r}, index=False)"
+            advice = "end its name in .tsv" if sign == "\t" else f"write it anew, with pandas: {anew}"
+            if sign == ";":
+                advice += "; where numbers have decimal commas, read_csv wants decimal=',' too"
             raise TaskError(f"{path} seems to be separated by {word}, expected {separated}; {advice}")
 
 

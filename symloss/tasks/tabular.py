@@ -62,7 +62,7 @@ def from_columns(
     joined = {column: np.concatenate([table[column] for _, table in tables]) for column in first}
     for column in features:
         _check_feature(path, column, joined[column], spec)
-    kind, targets = _targets(path, joined, spec)
+    kind, targets = _targets(path, first, joined, spec)
     x = structured({column: joined[column] for column in features})
     sizes = [len(next(iter(columns.values()))) for _, columns in tables]
     each = apart(targets.targets, sizes, [str(other) for other, _ in tables], kind)
@@ -123,11 +123,11 @@ def _check_feature(path: Path, name: str, column: Array, spec: TableSpec) -> Non
         )
 
 
-def _targets(path: Path, columns: Columns, spec: TableSpec) -> tuple[Kind, Encoded]:
-    """The targets and their kind."""
+def _targets(path: Path, train: Columns, columns: Columns, spec: TableSpec) -> tuple[Kind, Encoded]:
+    """The targets of all parts, and their kind, which those for training decide."""
     several = len(spec.target) > 1
     values = [columns[name] for name in spec.target]
-    kind = spec.kind or (Kind.REGRESSION if several else kind_of(values[0]))
+    kind = spec.kind or (Kind.REGRESSION if several else kind_of(train[spec.target[0]]))
     if several and kind is not Kind.REGRESSION:
         raise TaskError(f"{path}: {len(spec.target)} targets are for regression only, found {kind.value}")
     for name, column in zip(spec.target, values, strict=True):

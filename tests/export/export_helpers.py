@@ -72,8 +72,9 @@ def losses_of_classes(seed, count):
     found = []
     while len(found) < count:
         text = rng.choice([f"y * ({part()})", f"y * ({part()}) + (1 - y) * ({part()})"])
-        if "p" in text:
-            found.append(SymbolicLoss(parse_expression(text), Kind.MULTICLASS))
+        expression = parse_expression(text)
+        if "prediction" in expression.inputs:
+            found.append(SymbolicLoss(expression, Kind.MULTICLASS))
     return found
 
 

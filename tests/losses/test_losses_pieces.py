@@ -1,5 +1,7 @@
 """The true class's log-odds and log-probability: exact at every distance, in every layout."""
 
+import weakref
+
 import pytest
 import torch
 from hypothesis import given
@@ -66,7 +68,6 @@ def test_a_second_backward_pass_is_the_first_one_bit_for_bit(others, far):
 
 
 def test_outputs_may_be_written_over_before_the_first_backward_pass_alone():
-    """As with torch's own losses, which keep what they computed."""
     z = torch.randn(6, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
     index = torch.tensor([[0], [1], [2], [3], [4], [0]])
     (expected,) = torch.autograd.grad(pieces._relative(z, index, 1, True, softened).sum(), z)
@@ -75,10 +76,55 @@ def test_outputs_may_be_written_over_before_the_first_backward_pass_alone():
     outputs.add_(1.0)
     (found,) = torch.autograd.grad(value, z, retain_graph=True)
     torch.testing.assert_close(found, expected)
-    with pytest.raises(RuntimeError, match="written over before a second backward pass"):
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         torch.autograd.grad(value, z)
     with torch.inference_mode():
         torch.testing.assert_close(pieces._relative(z * 1.0, index, 1, True, softened).sum() + 0.0, value)
+
+
+def test_class_ids_may_not_be_written_over():
+    z, target = torch.randn(3, 5).requires_grad_(), torch.tensor([0, 1, 2])
+    value = pieces._relative(z, target.unsqueeze(1), 1, True, softened).sum()
+    target[0] = 4
+    with pytest.raises(RuntimeError, match="class ids were written over"):
+        value.backward()
+
+
+@pytest.mark.parametrize("mean", [True, False])
+def test_nothing_as_large_as_the_outputs_is_kept_after_the_backward_pass(mean):
+    """Though the loss is, as where people add up losses."""
+    z, index = torch.randn(3, 5).requires_grad_(), torch.tensor([[0], [1], [2]])
+    outputs = z * 1.0
+    kept = weakref.ref(outputs)
+    value = pieces._relative(outputs, index, 1, True, softened, mean=mean).sum()
+    del outputs
+    assert kept() is not None
+    value.backward()
+    assert kept() is None
+    with pytest.raises(RuntimeError, match="a second time"):
+        value.backward()
+
+
+def test_what_is_saved_can_be_put_elsewhere_and_computed_again():
+    from torch.utils.checkpoint import checkpoint
+
+    z, index = torch.randn(3, 5).requires_grad_(), torch.tensor([[0], [1], [2]])
+    packed = []
+
+    def value(z):
+        return pieces._relative(torch.tanh(z), index, 1, True, softened, mean=True)
+
+    (expected,) = torch.autograd.grad(value(z), z)
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda own: packed.append(own.shape) or own, lambda own: own
+    ):
+        torch.testing.assert_close(torch.autograd.grad(value(z), z)[0], expected)
+    assert packed.count(z.shape) == 2
+    for reentrant in (True, False):
+        again = checkpoint(value, z, use_reentrant=reentrant)
+        z.grad = None
+        again.backward()
+        torch.testing.assert_close(z.grad, expected)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -91,14 +137,18 @@ def test_a_loss_and_its_gradient_can_be_written_down(mode):
 
     def value(z, y):
         index, ignored, _, share = pieces._samples(z, y, None, -100, 1)
-        values = pieces._relative(z, index, 1, True, softened)
+        values = pieces._relative(z, index, 1, True, counted)
         return pieces._reduced(values, ignored, share, "mean")
 
     def gradient(z, y):
         z = z.detach().requires_grad_()
         return torch.autograd.grad(value(z, y), z)[0]
 
-    torch.testing.assert_close(make_fx(gradient, tracing_mode=mode)(z, y)(z, y), gradient(z, y))
+    written = make_fx(gradient, tracing_mode=mode)(z, y)
+    torch.testing.assert_close(written(z, y), gradient(z, y))
+    if mode == "symbolic":  # then for any number of classes
+        z = torch.randn(6, 9, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(written(z, y), gradient(z, y))
 
 
 def test_what_is_not_a_number_stays_so():
@@ -222,6 +272,11 @@ def test_several_gradients_at_once_are_those_one_by_one(formula):
     (found,) = torch.autograd.grad(values, z, directions, is_grads_batched=True, retain_graph=True)
     for own, direction in zip(found, directions, strict=True):
         torch.testing.assert_close(own, torch.autograd.grad(values, z, direction, retain_graph=True)[0])
+
+
+def counted(number, classes):
+    """A formula with the logarithm of the count of classes, as `SparseLSRLoss` has."""
+    return number * number + pieces._log(classes - 1, number), 2 * number
 
 
 def one_number(number, classes):

@@ -142,6 +142,14 @@ def test_what_predictions_come_to_is_told_for_several_targets_where_these_matter
     assert "aims at" not in " ".join(analysis.conclusion)
 
 
+def test_targets_for_which_nothing_is_lowest_are_told():
+    partly = analyze(SymbolicLoss(parse_expression("square(p - y) * y"), Kind.REGRESSION)).conclusion
+    assert "For y = 1, 3 it is lowest at p = 1, 3, as it should be." in partly
+    assert "For y = -2 it has no single lowest point, so training does not settle." in partly
+    never = analyze(SymbolicLoss(parse_expression("p * y"), Kind.REGRESSION)).conclusion
+    assert "For y = -2, 1, 3 it has no single lowest point, so training does not settle." in never
+
+
 def test_a_loss_of_the_prediction_alone_is_called_so():
     analysis = analyze(SymbolicLoss(parse_expression("log(1 + square(p))"), Kind.REGRESSION))
     assert (

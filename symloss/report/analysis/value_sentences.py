@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from symloss.expr import short_number
 from symloss.report.analysis.regression import Regression
@@ -94,13 +95,23 @@ def _asymmetry(found: Regression) -> list[str]:
 
 def _places(found: Regression) -> list[str]:
     """Where predictions come to rest, if that is another matter for each target."""
-    known = [(y, p) for y, p in found.lowest if p is not None]
-    if not known or not found.sees_target:
+    if not found.sees_target:
         return []
-    targets, places = (", ".join(short_number(own) for own in column) for column in zip(*known, strict=True))
-    biased = any(abs(p - y) > 1e-6 * max(1.0, abs(y)) for y, p in known)
-    said = f"For y = {targets} it is lowest at p = {places}"
-    return [f"{said}: predictions come out biased." if biased else f"{said}, as it should be."]
+    known = [(y, p) for y, p in found.lowest if p is not None]
+    said = []
+    if known:
+        targets, places = map(_listed, zip(*known, strict=True))
+        biased = any(abs(p - y) > 1e-6 * max(1.0, abs(y)) for y, p in known)
+        outcome = ": predictions come out biased" if biased else ", as it should be"
+        said.append(f"For y = {targets} it is lowest at p = {places}{outcome}.")
+    if len(known) < len(found.lowest):
+        targets = _listed(y for y, p in found.lowest if p is None)
+        said.append(f"For y = {targets} it has no single lowest point, so training does not settle.")
+    return said
+
+
+def _listed(numbers: Iterable[float]) -> str:
+    return ", ".join(map(short_number, numbers))
 
 
 def _place(found: Regression) -> list[str]:

@@ -89,7 +89,7 @@ def own_metric(function: Callable[..., Any], kind: Kind, name: str | None = None
 
     def cost(outputs: Tensor, targets: Tensor) -> float:
         predictions = outputs if kind is Kind.REGRESSION else probabilities(outputs)
-        arrays = predictions.cpu().numpy(), targets.cpu().numpy()
+        arrays = predictions.cpu().numpy(), targets.cpu().numpy().copy()  # it may write over them
         found = call_user(function, f"metric '{name}'", advice, *arrays)
         if isinstance(found, np.ndarray | Tensor) and found.ndim == 0:
             found = found.item()
