@@ -245,6 +245,25 @@ def test_what_a_function_returns_is_checked_before_the_search():
         LossSearch(metric=lambda predictions, targets: "good", **TINY).fit(x, y)
 
 
+def test_training_data_decide_the_kind():
+    x, y = np.random.default_rng(0).normal(size=(300, 2)), np.arange(300) % 30
+    task = symloss.task_from_arrays(x, y, valid=(x, y.astype(float)))
+    assert task.kind is Kind.MULTICLASS
+    with pytest.raises(TaskError, match="valid has 1 classes that the training data lacks"):
+        symloss.task_from_arrays(x, y, valid=(x, np.where(y == 3, 3.5, y)))
+
+
+def test_a_metric_may_write_over_what_it_is_given():
+    def careless(predictions, targets):
+        targets[:] = predictions[:] = 0
+        return 0.5
+
+    task = own_task()
+    expected = task.valid.y.clone()
+    LossSearch(metric=careless, **TINY).fit(task=task)
+    assert torch.equal(task.valid.y, expected)
+
+
 def test_validation_and_test_data_of_ones_own_are_taken_as_they_are():
     x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
     more = {"valid": (x[:20] + 9, y[:20]), "test": (x[:30], y[:30])}
