@@ -74,43 +74,41 @@ class _TrueClass(torch.autograd.Function):
         ctx: Any, input: Tensor, index: Tensor, dim: int, others: bool, formula: Any, mean: bool
     ) -> Tensor:
         found, powers, total = _by_powers(input, index, dim, others)
-        ctx.dim, ctx.others, ctx.formula, ctx.powers, ctx.total = dim, others, formula, powers, total
-        # Outputs are saved for a second pass: a first one does without, and bears their being written over.
-        ctx.save_for_backward(input)
-        ctx.index, ctx.version, ctx.mean = index, None if index.is_inference() else index._version, mean
-        if formula is None:
-            return found
         numbers = found if mean else found.squeeze(dim)
-        values, ctx.slopes = formula(numbers, input.shape[dim])
+        values, slopes = (found, None) if formula is None else formula(numbers, input.shape[dim])
+        ctx.dim, ctx.others, ctx.formula, ctx.mean = dim, others, formula, mean
+        # A first pass uses this up: outputs may be written over before it, and nothing is kept after it.
+        ctx.first = powers, total, slopes, index, None if index.is_inference() else index._version
+        ctx.save_for_backward(input, index)
         if mean:
             return values.mean()
-        own = values is not numbers and values is not ctx.slopes  # the caller may write over what is returned
-        return values if own else values.clone()
+        own = formula is None or (values is not numbers and values is not slopes)
+        return values if own else values.clone()  # the caller may write over what is returned
 
     @staticmethod
     def backward(ctx: Any, rise: Tensor) -> tuple[Tensor, None, None, None, None, None]:
-        dim, others, formula, index = ctx.dim, ctx.others, ctx.formula, ctx.index
-        powers, total, ctx.powers = ctx.powers, ctx.total, None
+        dim, others, formula, mean = ctx.dim, ctx.others, ctx.formula, ctx.mean
         twice = torch.is_grad_enabled()  # for second derivatives
-        if ctx.version is not None and index._version != ctx.version:
-            raise RuntimeError("the class ids were written over before the backward pass")
-        if twice or powers is None:
-            (input,) = ctx.saved_tensors
-        slope = rise
-        if formula is not None:
-            slopes = ctx.slopes
+        (powers, total, slopes, index, version), ctx.first = ctx.first or [None] * 5, None
+        if powers is None or twice:
+            input, index = ctx.saved_tensors
             if twice:
                 numbers = _relative(input, index, dim, others)
-                slopes = formula(numbers if ctx.mean else numbers.squeeze(dim), input.shape[dim])[1]
-            slope = rise / index.numel() * slopes if ctx.mean else (rise * slopes).unsqueeze(dim)
+            else:  # as in the first pass, bit for bit
+                numbers, powers, total = _by_powers(input, index, dim, others)
+            if formula is not None:
+                slopes = formula(numbers if mean else numbers.squeeze(dim), input.shape[dim])[1]
+        elif version is not None and version != index._version:
+            raise RuntimeError("the class ids were written over before the backward pass")
+        slope = rise
+        if formula is not None:
+            slope = rise / index.numel() * slopes if mean else (rise * slopes).unsqueeze(dim)
             if not slope.dim():  # the derivative was a number
                 slope = slope.expand(index.shape)
         if twice:
             masked = input.scatter(dim, index, -torch.inf) if others else input
             gradient = torch.softmax(masked, dim) * -slope
         else:
-            if powers is None:  # as in the first pass, bit for bit
-                _, powers, total = _by_powers(input, index, dim, others)
             share = -slope if total is None else slope / -total
             try:
                 gradient = powers.mul_(share)

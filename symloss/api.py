@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from symloss.archive import RunFolder
 from symloss.config import SearchConfig, resolve, to_settings
 from symloss.errors import ConfigError, NotFittedError
-from symloss.export.header import DECISIVE, Header
+from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
 from symloss.records import Candidate, SymbolicLoss, ranked
 from symloss.sources import header_of
@@ -207,6 +206,7 @@ class LossSearch:
         kind: of the data, "multiclass", "binary" or "regression", if y alone does not say so.
         """
         from symloss.run import start
+        from symloss.run_record import versions
 
         if x is None and any(own is not None for own in (kind, valid, test)):
             raise ConfigError("kind, valid and test go with x and y, which are missing; a task has its own")
@@ -219,9 +219,8 @@ class LossSearch:
         self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task, metric=self._metric)
         found, seed = self.outcome_.task, self.config.seed
         metric = self.outcome_.metric.name
-        versions = {library: version(library) for library in DECISIVE}
         header = Header.of_task(
-            found.name, found.kind, found.notes, metric, seed, found.num_outputs, versions
+            found.name, found.kind, found.notes, metric, seed, found.num_outputs, versions()
         )
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self

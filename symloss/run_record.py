@@ -18,6 +18,11 @@ from symloss.grammar import Grammar, parse_grammar
 from symloss.tasks import Task
 
 
+def versions() -> dict[str, str]:
+    """The libraries that a search uses."""
+    return {name: version(name) for name in ("torch", "numpy", "sympy", "deap")}
+
+
 def run_record(
     config: SearchConfig, task: Task, digest: str, grammar: Grammar, metric: str, given: bool = False
 ) -> dict[str, Any]:
@@ -26,11 +31,10 @@ def run_record(
     digest: of the task, see `making.digest_of`. metric: its name. given: the task or the metric was handed
     over as a value, so the configuration does not say how to make it.
     """
-    libraries = ("torch", "numpy", "sympy", "deap")
     return {
         "symloss": __version__,
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in libraries},
+        "versions": versions(),
         "platform": platform.platform(),
         "threads": torch.get_num_threads(),
         "determinism": determinism(config, task.train.x.device),
@@ -70,10 +74,10 @@ def changes_since(folder: RunFolder, task: Task, digest: str) -> list[str]:
     if folder_grammar(folder).digest != record["grammar"]["digest"]:
         changes.append("its grammar.grammar has been edited")
     before = {"symloss": record.get("symloss"), **(record.get("versions") or {})}
-    versions = {"symloss": __version__, **{name: version(name) for name in DECISIVE}}
+    now = {"symloss": __version__, **{name: version(name) for name in DECISIVE}}
     changes += [
         f"{name} is {found} and was {before[name]}"
-        for name, found in versions.items()
+        for name, found in now.items()
         if before.get(name) not in (None, found)
     ]
     was = record.get("device")
