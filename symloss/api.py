@@ -220,7 +220,14 @@ class LossSearch:
         found, seed = self.outcome_.task, self.config.seed
         metric = self.outcome_.metric.name
         header = Header.of_task(
-            found.name, found.kind, found.notes, metric, seed, found.num_outputs, versions()
+            found.name,
+            found.kind,
+            found.notes,
+            metric,
+            seed,
+            found.num_outputs,
+            versions(),
+            to_settings(self.config)["training"],
         )
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self

@@ -73,7 +73,10 @@ def header_of(folder: RunFolder) -> Header:
     outputs = outputs if isinstance(outputs, int) else None
     versions = record.get("versions")
     versions = versions if isinstance(versions, dict) else {}
-    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs, versions)
+    config = record.get("config")
+    training = config.get("training") if isinstance(config, dict) else None
+    training = training if isinstance(training, dict) else {}
+    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs, versions, training)
 
 
 def catalogue_header(row: Handcrafted) -> Header:
@@ -112,6 +115,16 @@ def _from_file(path: Path) -> LoadedLoss:
 def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
     from symloss.losses.catalogue import CATALOGUE, catalogued, handcrafted
 
+    if re.fullmatch(r"balanced ?\(.*\)", text, re.DOTALL):
+        raise ExpressionError(
+            f"'{cut_short(text, 100)}' weights samples while networks train, which is for evaluate and "
+            "score; name the loss in it"
+        )
+    if re.fullmatch(r"[^()\s]+\.py:\w+", text):
+        raise ExpressionError(
+            f"'{cut_short(text, 100)}' names a function, which evaluate, score and distill take; here "
+            "it must be a formula, or what has one"
+        )
     row = catalogued(text)
     if row is not None:
         row = row if kind is None else handcrafted(text, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from symloss import __version__
 from symloss.errors import ExportError
@@ -15,7 +16,7 @@ from symloss.expr.operators import Operator
 from symloss.records import Candidate, Kind, SymbolicLoss
 from symloss.tasks.names import STANDARDISED, cost_name
 
-_LABELS = {"version": "symloss", "found_by": "found by"}
+_LABELS = {"version": "symloss", "found_by": "found by", "trained_with": "trained with"}
 
 DECISIVE = ("torch", "numpy", "deap")
 """Libraries whose version decides the last bits of a search, or what it proposes."""
@@ -34,6 +35,7 @@ class Header:
     fitness:  the metric's value on validation data that the search reached. confirmed: the same from fresh
               seeds at that learning rate, if it was a finalist.
     learning_rate: the best of those tried with this loss, a place to start from.
+    trained_with: the optimiser of its networks, to which the learning rate belongs.
     libraries: those that it was found with, and their versions.
     guards:   what was done to the protection of logarithms, in a sentence.
     rounding: what rounding the constants cost, in a sentence. rescored: and in the metric, likewise.
@@ -51,6 +53,7 @@ class Header:
     fitness: float | None = None
     confirmed: float | None = None
     learning_rate: float | None = None
+    trained_with: str = ""
     seed: int | None = None
     libraries: str = ""
     version: str = __version__
@@ -80,10 +83,12 @@ class Header:
         seed: int | None,
         outputs: int | None = None,
         versions: Mapping[str, str] | None = None,
+        training: Mapping[str, Any] | None = None,
     ) -> Header:
         """What is said of a loss that was found on a task.
 
         outputs: of its networks, where that is known. versions: of libraries; those that decide are told.
+        training: settings of how networks are trained.
         """
         known = versions or {}
         return Header(
@@ -92,6 +97,7 @@ class Header:
             classes=outputs if kind is Kind.MULTICLASS else None,
             metric=cost_name(metric),
             seed=seed,
+            trained_with=_optimiser(training or {}),
             libraries=", ".join(f"{library} {known[library]}" for library in DECISIVE if library in known),
         )
 
@@ -131,6 +137,16 @@ class Header:
             for name, value in known
             if value not in (None, "")
         ]
+
+
+def _optimiser(training: Mapping[str, Any]) -> str:
+    """Stochastic gradient descent with its settings, in words; nothing where they are not known."""
+    if not {"momentum", "nesterov", "batch_size"} <= set(training):
+        return ""
+    words = ["SGD"]
+    if training["momentum"]:
+        words += [f"{'Nesterov ' * bool(training['nesterov'])}momentum {training['momentum']}"]
+    return ", ".join([*words, f"batches of {training['batch_size']}"])
 
 
 def one_line(text: str) -> str:

@@ -58,7 +58,7 @@ def task_from_arrays(
     joined = np.concatenate([own for _, own in parts.values()])
     chosen = check_kind(kind) if kind is not None else kind_of(parts[""][1])
     targets = encoded(joined, chosen)
-    each = apart(targets.targets, [len(own) for own in features], list(parts), chosen)
+    each = apart(targets, [len(own) for own in features], list(parts), chosen)
     parts = dict(zip(parts, zip(features, each, strict=True), strict=True))
     data = Dataset(
         name,

@@ -34,6 +34,8 @@ def user_table(text: str, data_dir: str | Path | None = None) -> Dataset:
     wanted = {"train": spec.path, "valid": spec.valid, "test": spec.test}
     paths = {part: _existing(path, data_dir) for part, path in wanted.items() if path is not None}
     notes = (f"read from {' and '.join(map(str, paths.values()))}",)
+    if len(set(paths.values())) < len(paths):
+        raise TaskError(f"task '{text}' names one file twice; training, validation and test data must differ")
     files = {part: (path, read_table(path)) for part, path in paths.items()}
     return from_columns(paths["train"].stem, files, spec, notes)
 
@@ -65,7 +67,7 @@ def from_columns(
     kind, targets = _targets(path, first, joined, spec)
     x = structured({column: joined[column] for column in features})
     sizes = [len(next(iter(columns.values()))) for _, columns in tables]
-    each = apart(targets.targets, sizes, [str(other) for other, _ in tables], kind)
+    each = apart(targets, sizes, [str(other) for other, _ in tables], kind)
     parts = dict(zip(files, zip(np.split(x, np.cumsum(sizes)[:-1]), each, strict=True), strict=True))
     return Dataset(
         name,

@@ -76,16 +76,29 @@ def _values(targets: Array) -> Encoded:
     return Encoded(targets, targets.shape[1])
 
 
-def apart(targets: Array, sizes: Sequence[int], names: Sequence[str], kind: Kind) -> list[Array]:
+def apart(found: Encoded, sizes: Sequence[int], names: Sequence[str], kind: Kind) -> list[Array]:
     """Encoded targets of several data sets, joined, as those of each: first of the training data.
 
-    Raises: TaskError if another, called by its name, has classes that nothing can learn.
+    Raises: TaskError if another, called by its name, has classes that nothing can learn, or one class alone.
     """
-    train, *others = np.split(targets, np.cumsum(sizes)[:-1])
+    train, *others = np.split(found.targets, np.cumsum(sizes)[:-1])
+    if kind is Kind.REGRESSION:
+        return [train, *others]
+
+    def listed(ids: Array) -> str:
+        labels = [str(id_ if found.labels is None else found.labels[int(id_)])[:40] for id_ in ids[:5]]
+        return ", ".join(labels) + (", ..." if len(ids) > 5 else "")
+
     for name, other in zip(names[1:], others, strict=True):
-        new = [] if kind is Kind.REGRESSION else np.setdiff1d(other, train).tolist()
-        if new:
+        new, classes = np.setdiff1d(other, train), np.unique(other)
+        if len(new):
             raise TaskError(
-                f"{name} has {len(new)} classes that the training data lacks; it needs samples of each"
+                f"{name} has classes that the training data lacks: {listed(new)}; training needs samples "
+                "of each"
+            )
+        if len(classes) < 2:
+            raise TaskError(
+                f"{name} has samples of class {listed(classes)} alone, which says nothing of a classifier; "
+                "it needs samples of others too"
             )
     return [train, *others]

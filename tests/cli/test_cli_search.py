@@ -264,3 +264,26 @@ def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):
     told = succeed(f"{words} --metric {tmp_path / 'flat.py'}:cost --out {tmp_path / 'run'}")
     assert "note: all known losses cost the same" in told
     assert "note: all known" not in succeed(f"{words} --out {tmp_path / 'other'}")
+
+
+def test_a_search_for_rare_classes_ends_with_a_comparison_with_weights_of_classes(tmp_path):
+    told = succeed(f"search TINY --metric balanced-error --out {tmp_path / 'run'}").splitlines()
+    assert told[-1].endswith("--against 'cross-entropy,balanced(cross-entropy)'")
+    assert "balanced(" not in succeed(f"search TINY --out {tmp_path / 'other'}")
+    exported = succeed(f"export {tmp_path / 'run'} --format json")
+    facts = json.loads(exported[exported.index("{") : exported.rindex("}") + 1])["facts"]
+    assert facts["trained with"] == "SGD, Nesterov momentum 0.9, batches of 128"
+    assert facts["libraries"].startswith("torch ")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("export balanced(focal)", "which is for evaluate and score; name the loss in it"),
+        ("analyze mine.py:loss", "names a function, which evaluate, score and distill take"),
+    ],
+)
+def test_what_is_for_other_commands_is_told(words, sentence):
+    result = symloss(words)
+    assert result.exit_code == 1
+    assert sentence in " ".join(result.output.split())

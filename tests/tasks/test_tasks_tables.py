@@ -133,7 +133,8 @@ def test_a_test_file_is_used_whole_and_categories_are_those_of_training(folder):
     assert (len(task.train), len(task.valid), len(task.test)) == (48, 12, 10)
     assert task.input_shape == (5,)
     assert torch.all(task.test.x[:, 2:] == 0), "a place that training has not seen"
-    again = make_task("table:homes.csv?target=price&drop=good&test=homes.csv")
+    (folder / "other.csv").write_text((folder / "homes.csv").read_text())
+    again = make_task("table:homes.csv?target=price&drop=good&test=other.csv")
     assert torch.equal(again.train.x, task.train.x), "the test file must not move the scale"
 
 
@@ -325,8 +326,17 @@ def test_a_test_file_must_fit(folder):
         make_task("table:homes.csv?target=price&test=words.csv")
     (folder / "more.csv").write_text(csv_text({**COLUMNS, "good": [2] * N}))
     for part in ("valid", "test"):
-        with pytest.raises(TaskError, match=r"more.csv has 1 classes that the training data lacks"):
+        with pytest.raises(TaskError, match=r"more.csv has classes that the training data lacks: 2;"):
             make_task(f"table:homes.csv?target=good&{part}=more.csv")
+
+
+def test_validation_data_of_one_class_say_nothing(folder):
+    few = {name: column[:8] for name, column in COLUMNS.items()} | {"good": [1] * 8}
+    (folder / "few.csv").write_text(csv_text(few))
+    with pytest.raises(TaskError, match=r"few.csv has samples of class 1 alone, which says nothing"):
+        make_task("table:homes.csv?target=good&valid=few.csv")
+    with pytest.raises(TaskError, match="names one file twice"):
+        make_task("table:homes.csv?target=good&valid=homes.csv")
 
 
 def test_tabs_separate_the_values_of_a_tsv_file(folder):
