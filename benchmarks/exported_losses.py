@@ -180,8 +180,8 @@ gradient. brier and the discovered loss have a term for every class. Below some 
 is that of calling small operations, of which a formula has more than torch's one. Samples whose true class is
 e^60 times likelier than the others, or less likely, are near underflow: they are computed once more by
 themselves, and where they are over a quarter of the batch, all of it is. Memory that the allocator gives back
-to the system between passes is dear to get again, and whether it does so differs from run to run: where it does,
-losses with fewer buffers gain.
+to the system between passes is dear to get again, and whether it does so differs from run to run: where it
+does, losses with fewer buffers gain.
 
 Peak memory of a pass with {classes} classes and a batch of {batch}, the gradient included:
 
