@@ -226,8 +226,8 @@ class LossSearch:
             metric,
             seed,
             found.num_outputs,
-            versions(),
-            to_settings(self.config)["training"],
+            versions=versions(),
+            training=to_settings(self.config)["training"],
         )
         self.candidates_ = _table(self.outcome_.candidates, header)
         return self

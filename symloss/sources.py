@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from symloss.losses.published import Handcrafted
 
 
+BALANCED = re.compile(r"balanced ?\(\s*(.+?)\s*\)", re.DOTALL)
+"""A loss whose samples are weighted by class while networks train; no operator of formulas is called so."""
+
+
 @dataclass(frozen=True)
 class LoadedLoss:
     """A loss, what it is called, and what is known of it.
@@ -76,7 +80,9 @@ def header_of(folder: RunFolder) -> Header:
     config = record.get("config")
     training = config.get("training") if isinstance(config, dict) else None
     training = training if isinstance(training, dict) else {}
-    return Header.of_task(name, kind, notes, metric, record.get("seed"), outputs, versions, training)
+    return Header.of_task(
+        name, kind, notes, metric, record.get("seed"), outputs, versions=versions, training=training
+    )
 
 
 def catalogue_header(row: Handcrafted) -> Header:
@@ -115,7 +121,7 @@ def _from_file(path: Path) -> LoadedLoss:
 def _from_text(text: str, kind: Kind | None) -> LoadedLoss:
     from symloss.losses.catalogue import CATALOGUE, catalogued, handcrafted
 
-    if re.fullmatch(r"balanced ?\(.*\)", text, re.DOTALL):
+    if BALANCED.fullmatch(text):
         raise ExpressionError(
             f"'{cut_short(text, 100)}' weights samples while networks train, which is for evaluate and "
             "score; name the loss in it"

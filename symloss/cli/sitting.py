@@ -11,10 +11,13 @@ from symloss.cli.live import LiveTable, PlainLines
 from symloss.cli.terminal import echo, make_console
 from symloss.config import SearchConfig
 from symloss.escaping import pasted
+from symloss.evaluation.contestants import STANDARD
 from symloss.expr import format_formula
-from symloss.records import Kind
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher
+
+OF_RARE_CLASSES = ("balanced-error", "f1", "auroc", "average-precision")
+"""Metrics with which losses are to be compared with weights of classes too."""
 
 
 def search_and_report(config: SearchConfig, folder: Path) -> None:
@@ -56,12 +59,8 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
     echo(f"next: symloss show {pasted(folder)}")
     echo(f"      symloss export {pasted(folder)} --format torch")
     if outcome.metric.name in OF_RARE_CLASSES:
-        usual = "cross-entropy" if outcome.task.kind is Kind.MULTICLASS else "binary-cross-entropy"
+        usual = STANDARD[outcome.task.kind]
         echo(f"      symloss evaluate {pasted(folder)} --against '{usual},balanced({usual})'")
-
-
-OF_RARE_CLASSES = ("balanced-error", "f1", "auroc", "average-precision")
-"""Metrics with which losses are to be compared with weights of classes too."""
 
 
 def compared(outcome: Outcome) -> list[str]:

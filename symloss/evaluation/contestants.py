@@ -22,7 +22,7 @@ from symloss.losses.exact import trainable
 from symloss.losses.function import Balanced, FunctionLoss, Loss, OnlineLoss
 from symloss.losses.published import Handcrafted
 from symloss.records import Kind
-from symloss.sources import LoadedLoss, load_loss
+from symloss.sources import BALANCED, LoadedLoss, load_loss
 from symloss.tasks.loading import call_user, is_spec, load_callable, source_digest
 
 STANDARD = {
@@ -110,8 +110,8 @@ def split_name(given: str) -> tuple[str | None, str]:
 def source_of(given: str) -> str:
     """The loss itself in `given`, without a name for it and without weights of classes."""
     _, source = split_name(given)
-    inside = _BALANCED.fullmatch(source)
-    return source if inside is None else inside[1].strip()
+    inside = BALANCED.fullmatch(source)
+    return source if inside is None else inside[1]
 
 
 _NAMED = re.compile(r"([\w][\w .#+-]*)=([^=].*)$", re.DOTALL)
@@ -121,8 +121,8 @@ def contestant(
     source: str, kind: Kind, own_parameters: bool, judged: bool, name: str | None = None
 ) -> Contestant:
     """One loss, from any of the forms in which it can be given; `name` is what it is shown by."""
-    if (inside := _BALANCED.fullmatch(source)) is not None and inside[1].strip():
-        return _balanced(contestant(inside[1].strip(), kind, own_parameters, judged), kind, name or source)
+    if (inside := BALANCED.fullmatch(source)) is not None:
+        return _balanced(contestant(inside[1], kind, own_parameters, judged), kind, name or source)
     if is_code(source):
         return Contestant(
             name or source, (Version("", user_loss(source)),), None, judged, source_digest(source)
@@ -149,10 +149,6 @@ def contestant(
         judged,
         str(expression),
     )
-
-
-_BALANCED = re.compile(r"balanced ?\((.*)\)", re.DOTALL)
-"""A loss whose samples are weighted by class; no operator of formulas is called so."""
 
 
 def _balanced(plain: Contestant, kind: Kind, name: str) -> Contestant:

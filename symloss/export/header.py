@@ -82,6 +82,7 @@ class Header:
         metric: str,
         seed: int | None,
         outputs: int | None = None,
+        *,
         versions: Mapping[str, str] | None = None,
         training: Mapping[str, Any] | None = None,
     ) -> Header:

@@ -26,7 +26,7 @@ class Dataset:
               not normalised further.
     augment:  customary for training, in units of the normalised x.
     model, metric: defaults.
-    labels:   what classes are called in the data, by their ids, where these are other than 0, 1, 2, ...
+    labels:   what classes are called in the data, by their ids; None for 0, 1, 2, ...
     confusions: pairs (class, what it is mistaken for) that are customary for asymmetric label noise.
     """
 

@@ -26,9 +26,10 @@ NO_NUMBER = ("", "na", "n/a", "nan", "null", "none", "?")
 """What stands in a CSV file, in any case, where a number is missing."""
 
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
-"""What may stand between values in a line of text. Tables with the last two are not read, but recognised."""
+"""What stands between values in lines of text; semicolons and bars are recognised, and refused."""
 
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
+"""Endings of packed files, which are refused too."""
 
 MAX_BYTES = 2**34
 """Largest table that is read. It takes several times as much memory."""

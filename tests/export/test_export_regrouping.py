@@ -130,8 +130,7 @@ def test_what_is_not_defined_has_no_value():
     assert value_at(graph.log(classes), {"classes": 2.0}) == math.log(2.0)
 
 
-def test_a_formula_of_the_classes_is_still_a_formula():
-    """The parser's names, as a user writes them."""
+def test_a_formula_as_people_write_it_has_one_logarithm():
     form = careful_form(SymbolicLoss(parse_expression("-(y * (ln(p) + 0.2 * ln(1 - p)))"), Kind.MULTICLASS))
     assert words(form.sample).count("logsigmoid") == 1
 
