@@ -8,11 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recording import recorder
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 from torch.nn import functional
 
-from symloss.networks import Chain, Network, Parameters, Traced, as_chain
+from symloss.networks import Chain, Network, Parameters, Recorded, Traced, as_chain
 from symloss.tasks.models import MODELS
 
 BATCH, NETWORKS = 5, 3
@@ -121,7 +122,8 @@ OTHERS = {
 
 def pairs(*others: str) -> list[tuple[str, str]]:
     """Every network with every way of computing it."""
-    return [(name, "chain") for name in CHAINS] + [(name, "traced") for name in [*CHAINS, *others]]
+    ways = [(name, "chain") for name in CHAINS] + [(name, "traced") for name in [*CHAINS, *others]]
+    return ways + [(name, f"recorded {kind}") for name, kind in ways]
 
 
 def made(maker, shape, count=NETWORKS):
@@ -136,7 +138,8 @@ def made(maker, shape, count=NETWORKS):
 def networks(maker, shape) -> dict[str, Network]:
     modules, _, x = made(maker, shape, 1)
     chain = as_chain(modules[0], x)
-    return ({"chain": chain} if chain else {}) | {"traced": Traced(modules[0], {})}
+    found: dict[str, Network] = ({"chain": chain} if chain else {}) | {"traced": Traced(modules[0], {})}
+    return found | {f"recorded {name}": Recorded(network, recorder) for name, network in found.items()}
 
 
 def direction_of(parameters: Parameters, count: int) -> Parameters:
