@@ -39,8 +39,9 @@ from symloss.errors import TaskError
 from symloss.expr import Expr
 from symloss.grammar import load_grammar
 from symloss.making import device_of
+from symloss.meta.choosing import plan_for
 from symloss.meta.evaluator import Evaluator
-from symloss.meta.plan import Plan, plan_for
+from symloss.meta.plan import Plan
 from symloss.meta.settings import Training, Tuning
 from symloss.meta.training import Heat, Job, train_and_score
 from symloss.meta.tuning import tune, with_weights

@@ -11,8 +11,8 @@ import torch
 from symloss.config import SearchConfig, TaskSettings
 from symloss.errors import ConfigError, TaskError
 from symloss.grammar import Grammar, load_grammar
+from symloss.meta.choosing import plan_for
 from symloss.meta.lockstep import seeded_model, seeded_networks
-from symloss.meta.plan import plan_for
 from symloss.meta.training import outputs_on
 from symloss.networks import Separate
 from symloss.records import Kind

@@ -28,9 +28,9 @@ from symloss.making import (
     task_of,
 )
 from symloss.meta.calibration import calibrate
+from symloss.meta.choosing import plan_for
 from symloss.meta.confirm import best_rate, longer, run_trials
 from symloss.meta.evaluator import Evaluator
-from symloss.meta.plan import plan_for
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
 from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
 from symloss.search.saved import Standing, saved_as

@@ -16,7 +16,7 @@ from symloss.evaluation.contestants import Contestant, contestants_for
 from symloss.evaluation.folder import Circumstances, EvaluationFolder, Record, same_settings
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.making import check_metric, digest_of, metric_of, task_of
-from symloss.meta.plan import plan_for
+from symloss.meta.choosing import plan_for
 from symloss.meta.settings import Training
 from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
 from symloss.tasks.loading import is_spec, source_digest

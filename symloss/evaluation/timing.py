@@ -9,8 +9,8 @@ import msgspec
 import torch
 
 from symloss.losses.function import Loss
+from symloss.meta.choosing import plan_for
 from symloss.meta.online.mixed import MixedHeat
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.meta.training import Job
 from symloss.tasks.task import Task

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import msgspec
 from torch import Tensor
 
+from symloss.meta.choosing import plan_for
 from symloss.meta.online.mixed import MixedHeat
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.meta.training import Job
 from symloss.tasks.metrics import Metric

@@ -13,7 +13,7 @@ from symloss.archive.learned import LearnedFolder, LearnedRecord
 from symloss.errors import RunError
 from symloss.learning.settings import LearnConfig
 from symloss.making import digest_of
-from symloss.meta.plan import plan_for
+from symloss.meta.choosing import plan_for
 from symloss.records import Kind
 from symloss.tasks import Task
 

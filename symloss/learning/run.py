@@ -30,8 +30,8 @@ from symloss.losses.neural.imitation import usual_weights
 from symloss.losses.neural.network import LossNetwork, initial_weights
 from symloss.losses.neural.stacked import stacked
 from symloss.making import check_metric, digest_of, metric_of, task_of
+from symloss.meta.choosing import plan_for
 from symloss.meta.online.heat import OnlineHeat
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner

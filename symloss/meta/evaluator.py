@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from symloss.expr import Expr, fold, without_offset
+from symloss.meta.choosing import plan_for
 from symloss.meta.filters import alike, fingerprint, gradient_status, improves_free_predictions
 from symloss.meta.pieces import Memory
-from symloss.meta.plan import plan_for
 from symloss.meta.racing import Bars, Race, bars, race, race_others
 from symloss.meta.sample import Sample, normalised, spread_sample, untrained_sample
 from symloss.meta.settings import Filters, Racing, Training, Tuning

@@ -17,8 +17,9 @@ from itertools import islice
 
 from torch import Tensor
 
+from symloss.meta.choosing import plan_for
 from symloss.meta.pieces import Memory, each_result
-from symloss.meta.plan import Plan, plan_for
+from symloss.meta.plan import Plan
 from symloss.meta.settings import Racing, Training
 from symloss.meta.training import Heat, Job, outputs_on
 from symloss.records import Score, Status

@@ -14,8 +14,9 @@ from symloss.errors import TaskError
 from symloss.losses.function import Loss, Losses, unweighted
 from symloss.meta.balancing import Balance
 from symloss.meta.batches import training_inputs
+from symloss.meta.choosing import plan_for
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_networks
-from symloss.meta.plan import Plan, plan_for
+from symloss.meta.plan import Plan
 from symloss.meta.settings import Training
 from symloss.networks import Network, Parameters
 from symloss.networks.randomness import step_seed

@@ -26,11 +26,11 @@ from symloss.learning.watching import factors_of, moments_of
 from symloss.losses.function import FunctionLoss, OnlineLoss
 from symloss.losses.neural import LossNetwork, NetworkSettings
 from symloss.making import task_of
+from symloss.meta.choosing import plan_for
 from symloss.meta.lockstep import seeded_model
 from symloss.meta.online.heat import OnlineHeat
 from symloss.meta.online.learner import OnlineLossLearner
 from symloss.meta.online.mixed import MixedHeat
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Adaptation, Offline, Training
 from symloss.meta.training import Job
 from symloss.sources import load_loss

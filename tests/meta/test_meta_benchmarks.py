@@ -17,7 +17,7 @@ from benchmarks.measure import flops_of_a_step, with_peak_memory
 from benchmarks.meta_training import agreement
 from benchmarks.pipeline import kept_by_bars, kept_by_halving
 from symloss.expr import constants_of, parse_expression
-from symloss.meta.plan import plan_for
+from symloss.meta.choosing import plan_for
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.meta.tuning import tune, with_weights
 from symloss.records import Candidate, Kind, Origin, Proposal, Score, Status, SymbolicLoss

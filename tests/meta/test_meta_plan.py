@@ -11,7 +11,8 @@ from symloss.errors import ConfigError
 from symloss.expr import constants_of
 from symloss.grammar import load_grammar
 from symloss.losses.tape import value_tape
-from symloss.meta.plan import Plan, _precision, plan_for
+from symloss.meta.choosing import plan_for
+from symloss.meta.plan import Plan, _precision
 from symloss.meta.settings import Training, Tuning
 from symloss.meta.training import Job, train_and_score
 from symloss.meta.tuning import tune, with_weights

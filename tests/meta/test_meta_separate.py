@@ -13,9 +13,9 @@ from symloss.losses.catalogue import handcrafted
 from symloss.losses.exact import trainable
 from symloss.losses.population import Population
 from symloss.meta.batches import training_inputs
+from symloss.meta.choosing import plan_for
 from symloss.meta.lockstep import BatchOrder, seeded_model
 from symloss.meta.meta_gradient import MetaStep, one_step_gradient, task_loss, unrolled_gradient
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.meta.training import Heat, Job, outputs_on, train_and_score
 from symloss.meta.tuning import tune, with_weights

@@ -17,9 +17,9 @@ from symloss.expr import parse_expression
 from symloss.losses.catalogue import CATALOGUE
 from symloss.losses.function import Balanced, FunctionLoss
 from symloss.losses.symbolic import SymbolicLossModule
+from symloss.meta.choosing import plan_for
 from symloss.meta.confirm import Trial, best_rate, run_trials
 from symloss.meta.lockstep import BatchOrder, Fleet, seeded_model, seeded_networks
-from symloss.meta.plan import plan_for
 from symloss.meta.settings import Training
 from symloss.meta.training import Heat, Job, outputs_on, train_and_score, train_fleet
 from symloss.networks import Traced
