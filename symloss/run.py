@@ -148,6 +148,7 @@ class SearchRun:
             determinism=determinism(self.config, self.task.train.x.device),
             network=plan.name,
             models_at_once=plan.at_once,
+            cuda_graphs=plan.recorded is not None,
         )
         stopped = False
         try:

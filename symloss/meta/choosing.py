@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from symloss.errors import ConfigError, TaskError
+from symloss.meta.graphs import recorder_for, with_graphs
 from symloss.meta.lockstep import seeded_model, seeded_networks
 from symloss.meta.plan import Plan
 from symloss.meta.settings import Training
@@ -47,7 +48,13 @@ def plan_for(task: Task, training: Training) -> Plan:
     if getattr(type(task.make_model), "__hash__", None) is None:  # then it is measured every time
         measured = _plan.__wrapped__
     plan = measured(
-        task.make_model, tuple(x.shape), x.dtype, x.device, training.network, training.models_at_once
+        task.make_model,
+        tuple(x.shape),
+        x.dtype,
+        x.device,
+        training.network,
+        training.models_at_once,
+        training.cuda_graphs,
     )
     return replace(plan, tf32=True) if training.tf32 else plan
 
@@ -60,14 +67,15 @@ def _plan(
     device: torch.device,
     network: str,
     at_once: int | None,
+    graphs: bool,
 ) -> Plan:
     x = torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
     sizes = (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"])
-    plans = [
-        replace(rules, at_once=size)
-        for rules in _rules(make_model, x[:2], network, device)
-        for size in (sizes[:1] if rules.separate else sizes)
-    ]
+    rules = _rules(make_model, x[:2], network, device)
+    recorder = recorder_for(device) if graphs else None
+    if recorder:
+        rules += with_graphs(rules, make_model, x.to(device), recorder)
+    plans = [replace(own, at_once=size) for own in rules for size in (sizes[:1] if own.separate else sizes)]
     if plans[-1].separate:
         _check_training(make_model, x)
     return plans[0] if len(plans) == 1 else _fastest(plans, make_model, x.to(device))
@@ -125,7 +133,7 @@ def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tens
     with one_thread():
         for _ in range(TRIALS):
             for plan in plans:
-                smallest = next(other for other in plans if other.name == plan.name)
+                smallest = next(other for other in plans if _alike(other, plan))
                 if plan is not smallest and times[smallest] > LONG:
                     continue
                 seconds = _seconds(make_model, x, plan) / plan.at_once
@@ -135,6 +143,11 @@ def _fastest(plans: Sequence[Plan], make_model: Callable[[], nn.Module], x: Tens
         if seconds < CLEARLY * times[best]:
             best = plan
     return best
+
+
+def _alike(one: Plan, other: Plan) -> bool:
+    """Whether plans differ in the number of networks alone."""
+    return replace(one, at_once=other.at_once) == other
 
 
 def _seconds(make_model: Callable[[], nn.Module], x: Tensor, plan: Plan) -> float:

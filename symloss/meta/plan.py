@@ -16,6 +16,7 @@ from symloss.networks import (
     Differentiable,
     Network,
     Parameters,
+    Recorded,
     Separate,
     Traced,
 )
@@ -32,12 +33,14 @@ class Plan:
     at_once:  networks that take a step together; `pieces` divides work by it.
     tf32:     on CUDA, products may round their factors to 10 bits.
     separate: without explicit rules, one network after another instead of all batched.
+    recorded: the networks, by either rules, with passes that are replayed as graphs; see `Recorded`.
     """
 
     chain: Chain | None
     at_once: int
     tf32: bool = False
     separate: bool = False
+    recorded: Recorded | None = None
 
     @property
     def name(self) -> Literal["chain", "traced", "separate"]:
@@ -46,7 +49,12 @@ class Plan:
 
     def network(self, template: nn.Module, buffers: Parameters) -> Network:
         """How networks with the structure of `template` compute; see `Separate` for the arguments."""
-        return self.chain or self.differentiable(template, buffers)
+        return self.prepared or self.differentiable(template, buffers)
+
+    @property
+    def prepared(self) -> Network | None:
+        """How they compute, where that is known without a template."""
+        return self.recorded or self.chain
 
     def differentiable(self, template: nn.Module, buffers: Parameters) -> Differentiable:
         """The same, where derivatives of any order are needed."""

@@ -30,6 +30,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                   module, as batch normalisation and dropout need it; "auto" whichever is faster here.
     models_at_once: networks in one batched step; None is what measures fastest for the model and device.
     tf32:         on CUDA, let matrix products round their factors to 10 bits, which is faster.
+    cuda_graphs:  on CUDA, record what networks do in a step as graphs, which are launched as one, where that
+                  measures faster. Where it fails, or gives other results, training goes on without it.
     step_time_limit: seconds that a step may take before its candidate is given up; where work runs in
                   processes of its own, which is on Linux without CUDA.
     """
@@ -45,6 +47,7 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     network: Literal["auto", "chain", "traced", "separate"] = "auto"
     models_at_once: Count | None = None
     tf32: bool = False
+    cuda_graphs: bool = False
     step_time_limit: Positive = 600.0
 
 

@@ -114,7 +114,7 @@ class Tuner:
         differentiable = self._plan.differentiable(self._template, buffers)
         inner = self._tuning.inner_steps
         return MetaStep(
-            self._plan.chain or differentiable,
+            self._plan.prepared or differentiable,
             differentiable,
             start,
             self._losses,

@@ -35,6 +35,13 @@ class Recorder(Protocol):
 KEPT = 8
 """Recorded passes that are kept, each for one form of parameters and inputs; they hold memory."""
 
+STEP = 8
+"""Passes are recorded for multiples of so many networks; the others are computed in vain.
+
+The candidates that are left after filters are another number in every generation, and recording takes as long
+as some hundred steps.
+"""
+
 
 class Recorded:
     """A network whose passes are recorded. Implements `Network`; gives what that network gives.
@@ -60,9 +67,7 @@ class Recorded:
     @torch.no_grad()
     def run(self, parameters: Parameters, x: Tensor, seed: int = 0) -> RecordedPass:
         with self._lock:
-            found = RecordedPass(self._free(parameters, x))
-        found.recording.start(parameters, x)
-        return found
+            return RecordedPass(self._free(parameters, x), parameters, x)
 
     def keep(self, rows: Tensor) -> Recorded:
         return self
@@ -82,31 +87,37 @@ class Recorded:
 
 def _form(parameters: Parameters, x: Tensor) -> tuple[Any, ...]:
     """What a recording is good for: shapes, and the flags that decide which kernels are launched."""
-    shapes = tuple((name, value.shape, value.dtype) for name, value in parameters.items())
+    shapes = tuple((name, _padded(len(v)), v.shape[1:], v.dtype) for name, v in parameters.items())
     exactness = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     return shapes, x.shape, x.dtype, x.device, exactness
 
 
-@dataclass(frozen=True)
-class _Derivative:
-    """A recorded function of a pass: where its inputs are written, its result, and how it is replayed."""
-
-    inputs: _Inputs
-    result: Any
-    replay: Replay
+def _padded(count: int) -> int:
+    """For how many networks a pass of so many is recorded; one may stand for all and is left alone."""
+    return count if count == 1 else -(-count // STEP) * STEP
 
 
-class _Inputs:
-    """Tensors at fixed addresses, into which values are written before a replay."""
+class _Stacked:
+    """Stacked tensors at fixed addresses, into whose first rows values are written before a replay."""
 
     def __init__(self, like: Sequence[Tensor]) -> None:
-        self.tensors = [torch.empty_like(value, memory_format=torch.contiguous_format) for value in like]
+        self.tensors = [v.new_zeros(_padded(len(v)), *v.shape[1:]) for v in like]
         # The same memory: for autograd, whose record of the pass is kept, writing here changes nothing.
-        self._written = [value.data for value in self.tensors]
+        self._memory = [value.data for value in self.tensors]
         self.write(like)
 
     def write(self, values: Sequence[Tensor]) -> None:
-        torch._foreach_copy_(self._written, list(values))
+        count = len(values[0])
+        torch._foreach_copy_([own[:count] for own in self._memory], list(values))
+
+
+@dataclass(frozen=True)
+class _Derivative:
+    """A recorded function of a pass: where its inputs are written, its results, and how it is replayed."""
+
+    inputs: _Stacked
+    results: list[Tensor]
+    replay: Replay
 
 
 class _Recording:
@@ -115,11 +126,10 @@ class _Recording:
     def __init__(self, network: Network, recorder: Recorder, parameters: Parameters, x: Tensor) -> None:
         self.form = _form(parameters, x)
         self._recorder = recorder
-        self._inputs = _Inputs([*parameters.values(), x])
-        *own, inputs = self._inputs.tensors
-        stacked = dict(zip(parameters, own, strict=True))
+        self._parameters, self._x = _Stacked(list(parameters.values())), x.clone()
+        stacked = dict(zip(parameters, self._parameters.tensors, strict=True))
         self._pass: Pass
-        self._pass, self._replay = recorder(lambda: network.run(stacked, inputs))
+        self._pass, self._replay = recorder(lambda: network.run(stacked, self._x))
         self._derivatives: dict[tuple[str, int], _Derivative] = {}
         self._user: Callable[[], RecordedPass | None] = lambda: None
 
@@ -127,53 +137,60 @@ class _Recording:
     def in_use(self) -> bool:
         return self._user() is not None
 
-    @property
-    def outputs(self) -> Tensor:
-        return self._pass.outputs
-
-    def taken_by(self, user: RecordedPass) -> None:
+    def start(self, user: RecordedPass, parameters: Parameters, x: Tensor) -> Tensor:
+        """The outputs of a pass, which is `user`'s until that is gone."""
         self._user = weakref.ref(user)
-
-    def start(self, parameters: Parameters, x: Tensor) -> None:
-        self._inputs.write([*parameters.values(), x])
+        self._parameters.write(list(parameters.values()))
+        self._x.data.copy_(x)  # not a change for autograd either
         self._replay()
-
-    def derivative(self, name: str, values: Sequence[Tensor], function: Callable[[list[Tensor]], T]) -> T:
-        """`function` of values and of the pass; recorded by this name, and by the number of networks."""
-        key = name, len(values[0])
-        known = self._derivatives.get(key)
-        if known is None:
-            inputs = _Inputs(values)
-            result, replay = self._recorder(lambda: function(inputs.tensors))
-            known = self._derivatives[key] = _Derivative(inputs, result, replay)
-            self._replay()  # the pass must hold what it held, whatever was done to it while this was recorded
-        known.inputs.write(values)
-        known.replay()
-        found: T = known.result
-        return found
+        return self._pass.outputs[: len(next(iter(parameters.values())))]
 
     def backward(self, gradient: Tensor) -> Parameters:
-        return self.derivative("backward", [gradient], lambda own: self._pass.backward(own[0]))
+        names = self.form[0]
+
+        def function(gradients: list[Tensor]) -> list[Tensor]:
+            found = self._pass.backward(gradients[0])
+            return [found[name] for name, *_ in names]
+
+        slopes = self._derived("backward", [gradient], function)
+        return {name: slope for (name, *_), slope in zip(names, slopes, strict=True)}
 
     def push(self, directions: Parameters) -> Tensor:
         names = list(directions)
-        return self.derivative(
-            "push", list(directions.values()), lambda own: self._pass.push(dict(zip(names, own, strict=True)))
-        )
+
+        def function(values: list[Tensor]) -> list[Tensor]:
+            return [self._pass.push(dict(zip(names, values, strict=True)))]
+
+        return self._derived("push", list(directions.values()), function)[0]
+
+    def _derived(
+        self, name: str, values: Sequence[Tensor], function: Callable[[list[Tensor]], list[Tensor]]
+    ) -> list[Tensor]:
+        """`function` of stacked values, which may use the pass; recorded once for each padded number."""
+        count = len(values[0])
+        key = name, _padded(count)
+        known = self._derivatives.get(key)
+        if known is None:
+            inputs = _Stacked(values)
+            known = _Derivative(inputs, *self._recorder(lambda: function(inputs.tensors)))
+            self._derivatives[key] = known
+            self._replay()  # the pass must hold what it held, whatever was done to it while this was recorded
+        known.inputs.write(values)
+        known.replay()
+        return [result[:count] for result in known.results]
 
 
 class RecordedPass:
     """Implements `Pass`. As long as it lives, no other pass uses its recording."""
 
-    def __init__(self, recording: _Recording) -> None:
-        self.recording = recording
-        self.outputs = recording.outputs
-        recording.taken_by(self)
+    def __init__(self, recording: _Recording, parameters: Parameters, x: Tensor) -> None:
+        self._recording = recording
+        self.outputs = recording.start(self, parameters, x)
 
     @torch.no_grad()
     def backward(self, gradient: Tensor) -> Parameters:
-        return self.recording.backward(gradient)
+        return self._recording.backward(gradient)
 
     @torch.no_grad()
     def push(self, directions: Parameters) -> Tensor:
-        return self.recording.push(directions)
+        return self._recording.push(directions)
