@@ -53,8 +53,8 @@ from symloss.workers import WORKERS, one_thread
 
 POPULATION = 25
 RULES = {"chain": "by explicit rules", "traced": "by torch transforms", "separate": "one after another"}
-TUNING_STEPS, FITNESS_STEPS = 250, 500
-"""Of a candidate in EvoMAL."""
+TUNING_STEPS, FITNESS_STEPS, GENERATIONS = 250, 500, 50
+"""Of a candidate in EvoMAL, and of its search."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Speed:
         return TUNING_STEPS * self.tuning_step + FITNESS_STEPS * self.fitness_step
 
 
-def engine_speed(task: Task, losses: Sequence[Expr], scale: Scale) -> Speed:
-    """The engine on all candidates together."""
-    training = Training(steps=scale.fitness_steps, learning_rate=0.01)
+def engine_speed(task: Task, losses: Sequence[Expr], scale: Scale, graphs: bool) -> Speed:
+    """The engine on all candidates together, with CUDA graphs or without."""
+    training = Training(steps=scale.fitness_steps, learning_rate=0.01, cuda_graphs=graphs)
     plan = plan_for(task, training)
     weighted = [with_weights(loss, "edges") for loss in losses]
     metric = find_metric(task.metric, task.kind)
@@ -159,13 +159,13 @@ def plain_speed(task: Task, losses: Sequence[Expr], scale: Scale, reshuffle: boo
     return Speed(best[0] / each, best[1] / each)
 
 
-def agreement(task: Task, losses: Sequence[Expr], steps: int) -> float:
+def agreement(task: Task, losses: Sequence[Expr], steps: int, graphs: bool = False) -> float:
     """Largest difference between outputs of networks trained by the engine and by the plain loop, in float64.
 
     In float32 it says nothing: under some losses training multiplies the smallest difference a thousandfold.
     """
     task = in_float64(task)
-    training = Training(steps=steps, learning_rate=0.01)
+    training = Training(steps=steps, learning_rate=0.01, cuda_graphs=graphs)
     worst = 0.0
     with one_thread():
         heat = Heat(task, [Job(loss, 0, 0.01) for loss in losses], training, 0, plan_for(task, training))
@@ -203,22 +203,27 @@ def in_float64(task: Task) -> Task:
 
 
 def speed_report(name: str, task: Task, scale: Scale) -> tuple[list[str], Speeds]:
-    """The engine against the plain loops on one task."""
+    """The engine against the plain loops on one task; on a CUDA device also with graphs."""
     losses = proposals(task, scale.candidates)
-    plan = plan_for(task, Training())
-    engine = engine_speed(task, losses, scale)
+    ways = {"symloss": False}
+    if task.train.x.is_cuda:
+        ways["symloss, CUDA graphs"] = True
+    engines = {label: engine_speed(task, losses, scale, graphs) for label, graphs in ways.items()}
+    best = min(engines, key=lambda label: engines[label].candidate)
+    engine, plan = engines[best], plan_for(task, Training(cuda_graphs=ways[best]))
     plain = plain_speed(task, losses, scale, reshuffle=False)
-    rows = [("symloss", engine), ("plain loop", plain)]
+    rows = [*engines.items(), ("plain loop", plain)]
     rows += [("plain loop, reshuffling every step", plain_speed(task, losses, scale, reshuffle=True))]
     flops, rate = flops_of_a_step(task, Training().batch_size), gemm_rate(task.train.x.device)
     share = flops / rate / engine.fitness_step
     checked = min(scale.fitness_steps, 20)
+    exactness = max(agreement(task, losses, checked, graphs) for graphs in ways.values())
     lines = [
         f"## {name}, {task.model_name}",
         "",
         f"{len(losses)} candidates of the `evomal` grammar, a constant on every edge, batches of 128. "
-        f"Networks are computed {RULES[plan.name]}, "
-        f"{plan.at_once} at a time (measured when the search starts).",
+        f"Networks are computed {RULES[plan.name]}, {plan.at_once} at a time"
+        f"{', as CUDA graphs' if plan.recorded else ''} (measured when the search starts).",
         "",
         "| | a tuning step | a training step | a candidate (250 + 500) | times as long |",
         "|---|---|---|---|---|",
@@ -230,12 +235,15 @@ def speed_report(name: str, task: Task, scale: Scale) -> tuple[list[str], Speeds
         )
     lines += [
         "",
+        f"EvoMAL's whole search, {GENERATIONS} generations of {POPULATION} candidates that all pass the "
+        f"filters, would be {GENERATIONS * POPULATION * engine.candidate / 60:.1f} minutes of this.",
+        "",
         f"Arithmetic: a training step of the base model takes {flops / 1e6:.2f} MFLOP (torch's count); "
         f"matrix products of 1024 x 1024 run at {rate / 1e9:.0f} GFLOP/s on all cores together; so training "
         f"reaches **{share:.0%}** of the arithmetic limit.",
         "",
         f"Exactness: after {checked} steps the outputs of networks trained by the engine and by the plain "
-        f"loop differ by at most {agreement(task, losses, checked):.0e} of the largest output (in float64).",
+        f"loop differ by at most {exactness:.0e} of the largest output (in float64).",
         "",
         *breakdown(task, losses, plan, scale.parts),
     ]

@@ -160,7 +160,8 @@ class Population:
     ) -> tuple[Tensor, Tensor]:
         """`slopes`, and the derivative of each model's slope with respect to each of its constants.
 
-        The second has a row for each of `constants`: (constants, batch, outputs).
+        The second has a row for each of `constants`: (constants, batch, outputs). It may be on the CPU though
+        the predictions are not; see `contracted`.
         """
         return self._apply(self._mixed_tapes, predictions, targets, constants)
 
@@ -168,6 +169,9 @@ class Population:
         """Sum of each constant's row of `mixed` times its model's row of `direction` (K, batch, outputs)."""
         if mixed.device.type != "cpu":
             return (mixed * direction[self._rows_of_constants]).sum(dim=(1, 2))
+        return self._contracted_here(mixed, direction.cpu()).to(direction.device)
+
+    def _contracted_here(self, mixed: Tensor, direction: Tensor) -> Tensor:
         if mixed.stride(-1) > mixed.stride(-2):  # in the order of the numbers in memory
             mixed, direction = mixed.mT, direction.mT
         blocks = torch.split(mixed.flatten(1), self._sizes)
@@ -238,9 +242,9 @@ class Population:
     def _apply_there_and_back(
         self, tapes: list[Tape], predictions: Tensor, targets: Tensor, constants: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The same for tensors of another device."""
+        """The same for tensors of another device. Rows of constants stay here, where they are contracted."""
         first, rows = self._apply_arrays(tapes, predictions.cpu(), targets.cpu(), constants.cpu())
-        return first.to(predictions.device), rows.to(predictions.device)
+        return first.to(predictions.device), rows
 
     def _program(
         self, tapes: list[Tape], shape: tuple[int, ...], dtype: np.dtype[Any], shared: bool
