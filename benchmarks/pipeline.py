@@ -20,7 +20,7 @@ from symloss.errors import TaskError
 from symloss.expr import format_formula
 from symloss.making import grammar_of, make_search, metric_of, task_of
 from symloss.meta.calibration import calibrate
-from symloss.meta.evaluator import Evaluator
+from symloss.meta.evaluator import NOT_TUNED, Evaluator
 from symloss.meta.racing import bars
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.records import Candidate, Ledger, Proposal, Status, ranked
@@ -33,7 +33,12 @@ CLOSE = 0.01
 """What costs so much more than the best, as a share, is as good: rounding alone makes a difference."""
 
 RACING = Racing(rungs=(0.1, 0.3, 0.5))
-SEEDS = Racing(seeds=True)
+OTHERS = {
+    "filters, racing over seeds": Racing(seeds=True),
+    "filters, racing before tuning": Racing(tuning=True),
+    "filters, racing over seeds and before tuning": Racing(seeds=True, tuning=True),
+}
+"""What races otherwise; over seeds where there are several."""
 
 CASES = {
     "digits, 40 % label noise": SearchConfig(task="digits", label_noise=0.4),
@@ -127,7 +132,7 @@ def replayed(
 
 
 def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing: Racing) -> list[str]:
-    """One search scored in several ways. racing: over steps; of that over seeds only the reference counts."""
+    """One search scored in several ways. racing: over steps; of the other ways its reference alone counts."""
     task = task_of(config)
     metric = metric_of(config, task)
     config = replace(calibrated(config, task, metric), racing=racing)
@@ -136,9 +141,10 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing
     alone = replace(config, racing=Racing())
     bare = replace(alone, filters=replace(config.filters, duplicates=False, rejection=False))
     ways = {"filters, racing over steps": replayed(proposals, config, task, metric)}
-    if config.training.seeds > 1:
-        seeds = replace(config, racing=replace(SEEDS, reference=racing.reference))
-        ways["filters, racing over seeds"] = replayed(proposals, seeds, task, metric)
+    for label, other in OTHERS.items():
+        if config.training.seeds > 1 or not other.seeds:
+            own = replace(config, racing=replace(other, reference=racing.reference))
+            ways[label] = replayed(proposals, own, task, metric)
     ways["filters, no racing (the default)"] = replayed(proposals, alone, task, metric)
     ways["neither"] = replayed(proposals, bare, task, metric)
     winner = recording.winner
@@ -169,7 +175,7 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing
         f"Winner of the search, candidate {winner.id} with cost {winner.score.fitness:.4f}: "
         f"`{format_formula(winner.loss.expression)}`. "
         + " ".join(
-            f"{label[9:].capitalize()}: {counts(way)}." for label, way in ways.items() if "over" in label
+            f"{label[9:].capitalize()}: {counts(way)}." for label, way in ways.items() if ", racing" in label
         ),
         "",
         *policy_table(recording, config),
@@ -178,9 +184,11 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing
 
 
 def counts(way: Recording) -> str:
-    """How many candidates ended with each status."""
+    """How many candidates ended with each status, and how many of these were not tuned."""
     found = Counter(c.score.status.value for c in way.candidates)
-    return ", ".join(f"{found[status.value]} {status.value}" for status in Status if status.value in found)
+    found["not tuned"] = sum(c.score.detail == NOT_TUNED for c in way.candidates)
+    names = [*(status.value for status in Status), "not tuned"]
+    return ", ".join(f"{found[name]} {name}" for name in names if found[name])
 
 
 def plain_row(recording: Recording, config: SearchConfig, plain: StepTimes, cost: float) -> str:

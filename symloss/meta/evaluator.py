@@ -3,8 +3,8 @@
 formula -> duplicate? -> usable gradient? -> improves free predictions? -> train -> tune -> filter -> train
 
 With racing, training stops under what falls behind. What diverges or is stopped part-way is not tuned; what
-falls behind after its first network is, since tuning may mend it. The better of the formula as it was and as
-it was tuned is kept.
+falls behind after its first network is, since tuning may mend it, unless racing decides on tuning too. The
+better of the formula as it was and as it was tuned is kept.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
 from symloss.workers import Lost, one_thread
 
+NOT_TUNED = "trained and scored, and not tuned, being worse than all of the best were before"
+
 
 @dataclass
 class _Draft:
@@ -40,6 +42,7 @@ class _Draft:
     best: Race | None = None  # the training of `expression`, once it has been trained
     detail: str = ""
     mark: str = ""
+    untuned: float | None = None
 
     def finish(self, status: Status, detail: str = "") -> None:
         self.status, self.detail = status, detail
@@ -84,16 +87,19 @@ class Evaluator:
             if self.tuning.steps and self.tuning.keep_better:
                 self._train(drafts, limits, "untuned")
                 trained = [d for d in drafts if d.status is None]
-                tuned = self._trained_tuned(trained, limits)
+                hopeful = _worth_tuning(trained, limits)
+                tuned = self._trained_tuned(hopeful, limits)
                 self._train_others([*trained, *tuned], limits)
-                _keep_better(trained, tuned)
+                _keep_better(hopeful, tuned)
             else:
                 self._tune(drafts)
                 self._train(drafts, limits, "tuned")
                 self._train_others(drafts, limits)
         for draft in drafts:
-            if draft.status is None:
-                draft.finish(Status.OUTRUN if draft.best and draft.best.stopped else Status.OK)
+            if draft.status is None and draft.best and draft.best.stopped:
+                draft.finish(Status.OUTRUN)
+            elif draft.status is None:
+                draft.finish(Status.OK, draft.detail)
         candidates = self._candidates(drafts, limits.rise)
         self.ledger.extend(candidates)
         return candidates
@@ -245,6 +251,16 @@ def _note(drafts: list[_Draft], results: Sequence[Race | Lost]) -> None:
             draft.finish(Status.OUTRUN)
 
 
+def _worth_tuning(drafts: list[_Draft], limits: Bars) -> list[_Draft]:
+    """Those that are tuned; notes what all of them cost before."""
+    for draft in drafts:
+        assert draft.best is not None
+        draft.untuned = draft.best.mean
+        if draft.untuned > limits.untuned:
+            draft.detail = NOT_TUNED
+    return [draft for draft in drafts if draft.detail != NOT_TUNED]
+
+
 def _keep_better(drafts: list[_Draft], tuned: list[_Draft]) -> None:
     """Of a formula as it was and as it was tuned, the one that did better becomes the candidate's."""
     for draft, again in zip(drafts, tuned, strict=True):
@@ -264,4 +280,4 @@ def _score(draft: _Draft, rise: float) -> Score:
     fitness = result.mean + (
         rise if result.stopped else 0.0
     )  # or an easy first seed would favour what it stops
-    return Score(draft.status, fitness, result.costs, draft.detail, result.curve)
+    return Score(draft.status, fitness, result.costs, draft.detail, result.curve, draft.untuned)

@@ -70,12 +70,14 @@ class Bars:
 
     first: cost of its first network above which the others are not trained; None if all are trained together.
     rise: what the mean cost of all networks is expected to be above that of the first.
+    untuned: cost above which a contestant is not tuned.
     """
 
     steps: tuple[int, ...] = ()
     limits: tuple[float, ...] = ()
     first: float | None = None
     rise: float = 0.0
+    untuned: float = math.inf
 
 
 def rungs_of(racing: Racing, training: Training) -> tuple[int, ...]:
@@ -88,20 +90,27 @@ def bars(scores: Iterable[Score], racing: Racing, training: Training) -> Bars:
     """The bars that the first of `scores`, best first, set: infinite until there are enough of them."""
     steps = rungs_of(racing, training)
     seeds = racing.seeds and training.seeds > 1
-    if not steps and not seeds:
+    if not steps and not seeds and not racing.tuning:
         return Bars()
     whole = (s for s in scores if s.status is Status.OK and len(s.curve) == len(steps))
     best = list(islice(whole, racing.reference))
     if len(best) < racing.reference:
         return Bars(steps, (math.inf,) * len(steps), math.inf if seeds else None)
-    assert best[0].fitness is not None
-    worst = [max(s.curve[rung] for s in best) for rung in range(len(steps))]
-    # The margin is a part of what is still to be gained there, so it has the metric's own scale.
-    limits = tuple(w + racing.margin * max(w - best[0].fitness, 0.0) for w in worst)
-    if not seeds:
-        return Bars(steps, limits)
-    rise = statistics.median(statistics.fmean(s.per_seed) - s.per_seed[0] for s in best)
-    return Bars(steps, limits, max(s.per_seed[0] for s in best), rise)
+    least = best[0].fitness
+    assert least is not None
+
+    def limit(costs: Iterable[float]) -> float:
+        # The margin is a part of what is still to be gained there, so it has the metric's own scale.
+        worst = max(costs)
+        return worst + racing.margin * max(worst - least, 0.0)
+
+    found = Bars(steps, tuple(limit(s.curve[rung] for s in best) for rung in range(len(steps))))
+    if racing.tuning and all(s.untuned is not None for s in best):
+        found = replace(found, untuned=limit(s.untuned for s in best if s.untuned is not None))
+    if seeds:
+        rise = statistics.median(statistics.fmean(s.per_seed) - s.per_seed[0] for s in best)
+        found = replace(found, first=max(s.per_seed[0] for s in best), rise=rise)
+    return found
 
 
 def race(

@@ -127,15 +127,18 @@ class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     seeds:     train one network of each candidate, and the others only where the first does not cost more
                than the first of each of the best. The search breeds from the rest too, by that one cost and
                what those of the best have in the mean above their first.
+    tuning:    tune only what costs no more before than any of the best did before they were tuned. The others
+               keep their constants.
     rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5.
                What is stopped there has no score, and fewer parents are left to breed from.
     reference: as many of the best candidates of earlier generations set the bar; until there are so many,
                only what diverged is stopped.
-    margin:    how much worse than the worst of these a candidate may be at a rung, as a fraction of what is
-               still to be gained: the difference to the best final score.
+    margin:    how much worse than the worst of these a candidate may be at a rung or before tuning, as a
+               fraction of what is still to be gained: the difference to the best final score.
     """
 
     seeds: bool = False
+    tuning: bool = False
     rungs: tuple[Annotated[float, Meta(gt=0, lt=1)], ...] = ()
     reference: Count = 8
     margin: NotNegative = 0.3

@@ -31,6 +31,7 @@ _TYPICAL = msgspec.json.encode(
         reduction="mean",
         per_seed=(0.1,),
         curve=(0.1,),
+        untuned=0.1,
         operation="point mutation",
         parents=(1, 1),
         detail=SENTENCES[Status.OK],

@@ -24,7 +24,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A number of things: what a machine's integer holds, since a ledger keeps it as one."""
 
 
-class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The fields of a line of `candidates.jsonl`, in this order."""
 
     id: Count
@@ -39,6 +39,7 @@ class CandidateLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reduction: str
     per_seed: tuple[float, ...]
     curve: tuple[float, ...]
+    untuned: float | None = None
     operation: str
     parents: tuple[Count, ...]
     detail: str
@@ -70,6 +71,7 @@ def to_line(candidate: Candidate) -> CandidateLine:
         reduction=loss.reduction,
         per_seed=score.per_seed,
         curve=score.curve,
+        untuned=score.untuned,
         operation=proposal.origin.operation,
         parents=proposal.origin.parents,
         detail=score.detail or SENTENCES[score.status],
@@ -87,7 +89,7 @@ def from_line(line: CandidateLine, confirmation: Confirmation | None = None) -> 
     return Candidate(
         Proposal(line.id, structure, line.generation, origin),
         SymbolicLoss(expression, line.kind, line.reduction),
-        Score(line.status, line.fitness, line.per_seed, detail, line.curve),
+        Score(line.status, line.fitness, line.per_seed, detail, line.curve, line.untuned),
         confirmation,
     )
 

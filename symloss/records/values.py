@@ -95,6 +95,7 @@ class Score:
               `fitness` is its cost and what those of the best have in the mean above their first.
     curve:    mean cost on the way, at each point where the candidate could have been stopped; of the first
               network where that ran alone.
+    untuned:  cost of the formula before its constants were tuned, of the networks trained by then.
     detail:   what a person should know, such as the candidate that a duplicate equals.
     """
 
@@ -103,6 +104,7 @@ class Score:
     per_seed: tuple[float, ...] = ()
     detail: str = ""
     curve: tuple[float, ...] = ()
+    untuned: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from symloss.meta.plan import Plan
 from symloss.meta.racing import Bars, Race, bars, race, race_others, rungs_of
 from symloss.meta.settings import Racing, Training, Tuning
 from symloss.meta.training import Job, train_and_score
-from symloss.records import SENTENCES, Kind, Score, Status, ranked
+from symloss.records import SENTENCES, Kind, Ledger, Score, Status, ranked
 from symloss.tasks import find_metric
 from symloss.workers import Lost
 
@@ -166,6 +166,23 @@ def test_the_first_networks_of_the_best_set_a_bar_for_the_first():
     assert bars(scores, Racing(reference=2), two) == Bars()
 
 
+def test_what_the_best_cost_before_tuning_sets_a_bar_for_tuning():
+    racing = Racing(tuning=True, reference=2, margin=0.5)
+    training = Training()
+    scores = [
+        Score(Status.OK, 0.25, (0.25,), untuned=0.75),
+        Score(Status.OK, 0.5, (0.5,), untuned=0.5),
+        Score(Status.OK, 0.9, (0.9,), untuned=0.9),
+    ]
+    assert bars(scores, racing, training) == Bars(untuned=0.75 + 0.5 * 0.5)
+    assert bars(scores[:1], racing, training) == Bars()
+    assert bars(scores, Racing(reference=2), training) == Bars()
+    without = [*scores[:1], Score(Status.OK, 0.3, (0.3,))]  # of a search that did not tune
+    assert bars(without, racing, training) == Bars()
+    both = bars(scores, Racing(tuning=True, seeds=True, reference=2, margin=0.5), Training(seeds=2))
+    assert (both.untuned, both.first) == (1.0, 0.5)
+
+
 def test_the_other_networks_run_where_the_first_is_not_above_the_limit():
     jobs = contestants(*FORMULAS, "abs(p - y)", seeds=3)
     first = [Race((0.1,), (0.5,)), Race((0.3,), (0.6,)), Race((0.3001,), ()), Race((), (), stopped=True)]
@@ -239,6 +256,29 @@ def test_seeds_race_also_where_only_the_tuned_formula_is_trained():
     assert [len(c.score.per_seed) for c in good] == [3, 3]
     (behind,) = judge.evaluate(proposals("-square(p - y)", first=9))
     assert (behind.score.status, len(behind.score.per_seed)) == (Status.OUTRUN, 1)
+
+
+@pytest.mark.parametrize("seeds", [False, True])
+def test_what_falls_behind_before_tuning_is_scored_as_it_was(seeds):
+    """And what does not is tuned as if nobody raced."""
+    first = proposals("-(y * log(p))", "square(p - y)")
+    second = proposals("-(y * log(p + 0.01))", "-square(p - y)", first=9)
+    judge = judge_of(Racing(tuning=True, seeds=seeds, reference=2, margin=0.0))
+    judge.evaluate(first)
+    good, behind = judge.evaluate(second)
+    alone = judge_of(Racing(seeds=seeds, reference=2, margin=0.0))
+    alone.evaluate(first)
+    same, tuned = alone.evaluate(second)
+    assert (good.loss, good.score.fitness) == (same.loss, pytest.approx(same.score.fitness))
+    assert good.score.untuned == pytest.approx(same.score.untuned)
+    assert good.score.detail == ""
+    assert tuned.loss.expression != behind.loss.expression
+    assert behind.score.status is (Status.OUTRUN if seeds else Status.OK)
+    assert len(behind.score.per_seed) == (1 if seeds else 3)
+    assert seeds or "not tuned" in behind.score.detail
+    assert behind.score.untuned == (behind.score.per_seed[0] if seeds else behind.score.fitness)
+    kept = Ledger([good, behind])
+    assert list(kept) == [good, behind]
 
 
 def test_over_steps_and_seeds_at_once_the_first_network_runs_over_the_rungs():
