@@ -99,14 +99,40 @@ def _target(expression: Expr) -> float:
     return 0.0
 
 
-def _found(expression: Expr, target: float) -> Regression:
+@dataclass(frozen=True)
+class _Section:
+    """The loss along the residuals of one target.
+
+    line:   by whether operators are guarded. points: on the grid of `residuals`. turns: stationary residuals.
+    minimum, smallest: the lowest of those, and the loss there.
+    """
+
+    line: dict[bool, Line]
+    points: list[Point]
+    left: Tail
+    right: Tail
+    turns: Sequence[Turn]
+    minimum: Turn | None
+    smallest: float | None
+
+    @property
+    def slopes(self) -> list[Any]:
+        return [point.slope for point in self.points]
+
+
+def _section(expression: Expr, target: float) -> _Section:
     line = {f: _along(PreciseFormula(expression, f), target) for f in (True, False)}
     grid = residuals()
     points = [line[True](r) for r in grid]
-    slopes = [point.slope for point in points]
     left, right = (tail_of(line, sign) for sign in (-1, 1))
-    turns = turns_of(lambda r: line[True](r).slope, grid, slopes)
-    minimum, smallest = _lowest(line[True], turns, (left, right))
+    turns = turns_of(lambda r: line[True](r).slope, grid, [point.slope for point in points])
+    return _Section(line, points, left, right, turns, *_lowest(line[True], turns, (left, right)))
+
+
+def _found(expression: Expr, target: float) -> Regression:
+    section = _section(expression, target)
+    line, left, right, slopes = section.line, section.left, section.right, section.slopes
+    grid = residuals()
     quantile = _balance(left.influence.on_paper, right.influence.on_paper)
     only_residual = depends_on_residual_only(expression)
     return Regression(
@@ -120,26 +146,23 @@ def _found(expression: Expr, target: float) -> Regression:
         right=right,
         bound=_bound(line, grid, slopes, (left, right)),
         redescending=any(slopes) and left.influence.on_paper == right.influence.on_paper == 0.0,
-        even=_even([p.value for p in points]),
+        even=_even([p.value for p in section.points]),
         convex=_rising(slopes),
-        turns=tuple(turns),
-        minimum=minimum,
-        smallest=smallest,
+        turns=tuple(section.turns),
+        minimum=section.minimum,
+        smallest=section.smallest,
         quantile=quantile,
         exact=quantile is not None
         and _constant(grid, slopes, left.influence.on_paper, right.influence.on_paper),
         expectile=None if quantile else _balance(-left.curvature.on_paper, right.curvature.on_paper),
-        undefined=undefined_in(grid, [p.value + p.slope for p in points]),
+        undefined=undefined_in(grid, [p.value + p.slope for p in section.points]),
         points=len(grid),
     )
 
 
 def _lowest_at(expression: Expr, target: float) -> float | None:
     """The prediction at which the loss is lowest, for a target."""
-    line = {f: _along(PreciseFormula(expression, f), target) for f in (True, False)}
-    grid = residuals()
-    turns = turns_of(lambda r: line[True](r).slope, grid, [line[True](r).slope for r in grid])
-    minimum, _ = _lowest(line[True], turns, tuple(tail_of(line, sign) for sign in (-1, 1)))
+    minimum = _section(expression, target).minimum
     if minimum is None or (minimum.is_flat and minimum.high - minimum.low > 1e-6):
         return None
     return target + _inside(minimum)
