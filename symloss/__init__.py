@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from symloss.api import CandidateTable, DiscoveredLoss, LossSearch, load_run
-    from symloss.errors import SymlossError
+    from symloss.errors import SymlossError, SymlossWarning
     from symloss.export import from_torch
     from symloss.expr import parse_expression
     from symloss.grammar import load_grammar
@@ -40,6 +40,7 @@ _HOMES = {
     "Split": "tasks",
     "SymbolicLoss": "records",
     "SymlossError": "errors",
+    "SymlossWarning": "errors",
     "Task": "tasks",
     "from_torch": "export",
     "load_grammar": "grammar",
@@ -62,6 +63,7 @@ __all__ = [
     "Split",
     "SymbolicLoss",
     "SymlossError",
+    "SymlossWarning",
     "Task",
     "__version__",
     "from_torch",

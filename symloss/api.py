@@ -163,8 +163,10 @@ class LossSearch:
               tables of settings are dictionaries: training={"steps": 1000}. seeds may also be "catalogue",
               and metric a function of (predictions, targets) as arrays that returns a cost.
     out:      folder for the record of the run, new or empty; without it nothing is written.
-    After `fit`: `candidates_` (best first), `best_`, `outcome_`.
+    After `fit`: `candidates_` (best first), `best_`, `outcome_`, and `notes_`: what is to be known of the
+              data, the metric and the result, in sentences.
     Raises:   ConfigError for an unknown setting or an impossible value.
+    Warns:    SymlossWarning if the metric tells no known losses apart, or the best of them is not beaten.
     """
 
     def __init__(self, *, out: str | Path | None = None, **settings: Any) -> None:
@@ -205,6 +207,7 @@ class LossSearch:
         valid, test: x and y of validation or test data of your own, which are then not split off.
         kind: of the data, "multiclass", "binary" or "regression", if y alone does not say so.
         """
+        from symloss.notes import Warner, notes_of, unbeaten, warn
         from symloss.run import start
         from symloss.run_record import versions
 
@@ -216,7 +219,8 @@ class LossSearch:
             task = self._task_from(x, y, kind, valid, test)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
-        self.outcome_: Outcome = start(self._with_seeds(task), self.out, task=task, metric=self._metric)
+        config, said = self._with_seeds(task)
+        self.outcome_: Outcome = start(config, self.out, task=task, watcher=Warner(), metric=self._metric)
         found, seed = self.outcome_.task, self.config.seed
         metric = self.outcome_.metric.name
         header = Header.of_task(
@@ -230,12 +234,18 @@ class LossSearch:
             training=to_settings(self.config)["training"],
         )
         self.candidates_ = _table(self.outcome_.candidates, header)
+        self.notes_ = notes_of(self.outcome_, said)
+        for sentence in unbeaten(self.outcome_):  # last: a warning may be an error, and all is there by now
+            warn(sentence)
         return self
 
-    def _with_seeds(self, task: Task | None) -> SearchConfig:
+    def _with_seeds(self, task: Task | None) -> tuple[SearchConfig, str]:
+        """The configuration with the formulas to start from, and a sentence about them."""
         from symloss.making import with_seeds
 
-        return self.config if self._start_from is None else with_seeds(self.config, self._start_from, task)[0]
+        return (
+            (self.config, "") if self._start_from is None else with_seeds(self.config, self._start_from, task)
+        )
 
     @property
     def best_(self) -> DiscoveredLoss:

@@ -66,6 +66,10 @@ class StoppedError(SymlossError):
         super().__init__("stopped, as was asked for")
 
 
+class SymlossWarning(UserWarning):
+    """What a user should know although the work goes on."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
     names = sorted(known)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import runpy
+import warnings
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 
 import symloss
 from symloss import CandidateTable, Kind, LossSearch, Split, SymlossError, Task, load_run, parse_expression
-from symloss.errors import ConfigError, ExportError, RunError, TaskError
+from symloss.errors import ConfigError, ExportError, RunError, SymlossWarning, TaskError
 from symloss.run import resume, start
 
 TINY = {
@@ -281,6 +282,29 @@ def test_a_search_in_python_starts_from_the_catalogue_too():
     seeds = own.fit(x, y).outcome_.config.seeds  # those for regression, though digits are the default task
     assert "square(prediction - target)" in seeds or "square(target - prediction)" in seeds
     assert "target * (-log(prediction))" not in seeds
+
+
+def test_what_is_to_be_known_of_a_search_is_noted_and_warned_of():
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.where(np.arange(60) % 2, "yes", "no")
+    quiet = LossSearch(metric="balanced-error", **TINY).fit(x, y)
+    assert quiet.notes_[0] == "labels no, yes are numbered from 0"
+    assert quiet.notes_[-1].endswith("--against 'cross-entropy,balanced(cross-entropy)'")
+
+    settings = {**TINY, "training": {"steps": 10}}
+    search = LossSearch(metric=lambda predictions, targets: 0.5, **settings)
+    with pytest.warns(SymlossWarning) as warned:
+        search.fit(x, y)
+    told = [str(warning.message) for warning in warned]
+    assert told[0].startswith("all known losses cost the same")
+    assert told[1].startswith("its candidates reach 0.5 and so do not beat")
+    assert {warning.filename for warning in warned} == {__file__}
+    assert set(told) <= set(search.notes_)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", "its candidates")
+        warnings.filterwarnings("ignore", "all known losses")
+        with pytest.raises(SymlossWarning):
+            search.fit(x, y)
+    assert len(search.candidates_)
 
 
 def test_a_function_is_no_metric_of_a_task():

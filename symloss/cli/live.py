@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -15,6 +13,7 @@ from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.grammar import Grammar
 from symloss.meta.calibration import Calibration
+from symloss.notes import telling_nothing
 from symloss.records import Candidate
 from symloss.run_record import determinism
 from symloss.tasks import Task
@@ -63,13 +62,7 @@ def to_beat(calibration: Calibration) -> str:
     """What known losses reached, in a line, and a second one if that says nothing about losses."""
     best = ", ".join(f"{name} {cost:.4g}" for name, cost in calibration.baselines[:3])
     line = f"learning rate {calibration.learning_rate:g}; to beat: {best}"
-    costs = {cost for _, cost in calibration.baselines}
-    if len(calibration.baselines) < 2 or len(costs) > 1 or not all(map(math.isfinite, costs)):
-        return line
-    return (
-        f"{line}\nnote: all known losses cost the same, so the metric may not tell losses apart on this "
-        "task; choose another --metric, or more steps (--set training.steps=N)"
-    )
+    return "\n".join([line, *(f"note: {note}" for note in telling_nothing(calibration.baselines))])
 
 
 class PlainLines:

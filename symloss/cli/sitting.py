@@ -11,13 +11,10 @@ from symloss.cli.live import LiveTable, PlainLines
 from symloss.cli.terminal import echo, make_console
 from symloss.config import SearchConfig
 from symloss.escaping import pasted
-from symloss.evaluation.contestants import STANDARD
 from symloss.expr import format_formula
+from symloss.notes import unbeaten, with_weights
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher
-
-OF_RARE_CLASSES = ("balanced-error", "f1", "auroc", "average-precision")
-"""Metrics with which losses are to be compared with weights of classes too."""
 
 
 def search_and_report(config: SearchConfig, folder: Path) -> None:
@@ -54,26 +51,10 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
         raise SystemExit(INTERRUPTED)
     best = next(outcome.candidates.ranked())
     echo(f"best: {format_formula(best.loss.expression)}")
-    for line in compared(outcome):
-        echo(line)
+    for line in unbeaten(outcome):
+        echo(f"      {line}")
     echo(f"next: symloss show {pasted(folder)}")
     echo(f"      symloss export {pasted(folder)} --format torch")
-    if outcome.metric.name in OF_RARE_CLASSES:
-        usual = STANDARD[outcome.task.kind]
-        echo(f"      symloss evaluate {pasted(folder)} --against '{usual},balanced({usual})'")
-
-
-def compared(outcome: Outcome) -> list[str]:
-    """A plain word if the search, by its own measure, did not beat the best known loss."""
-    fitness = next(outcome.candidates.cheapest()).score.fitness
-    assert fitness is not None
-    if not outcome.baselines or fitness < outcome.baselines[0][1]:
-        return []
-    name, cost = outcome.baselines[0]
-    said = f"      its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
-    if cost == 0.0:
-        samples = len(outcome.task.valid)
-        return [
-            f"{said}nothing can: the task, judged on {samples} validation samples, is too easy to search on"
-        ]
-    return [f"{said}more generations or another grammar may"]
+    weights = with_weights(outcome.metric.name, outcome.task.kind)
+    if weights:
+        echo(f"      symloss evaluate {pasted(folder)} --against '{weights}'")

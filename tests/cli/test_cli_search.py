@@ -244,15 +244,15 @@ def test_output_can_be_cut_short_by_a_pipe(finished, command):
 def test_a_search_that_beats_no_known_loss_says_so():
     from dataclasses import replace
 
-    from symloss.cli.sitting import compared
     from symloss.config import resolve
+    from symloss.notes import unbeaten
     from symloss.run import start
 
     settings = {"training": {"steps": 20, "learning_rate": 0.05}, "finalists": {"count": 0}}
     outcome = start(resolve({"model": "linear", "population": 4, "generations": 1, **settings}))
-    assert compared(replace(outcome, baselines=(("perfect", -1.0),)))[0].count("do not beat perfect") == 1
-    assert compared(replace(outcome, baselines=(("hopeless", 1e9),))) == []
-    assert compared(replace(outcome, baselines=())) == []
+    assert unbeaten(replace(outcome, baselines=(("perfect", -1.0),)))[0].count("do not beat perfect") == 1
+    assert unbeaten(replace(outcome, baselines=(("hopeless", 1e9),))) == []
+    assert unbeaten(replace(outcome, baselines=())) == []
 
 
 def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):

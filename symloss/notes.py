@@ -1,0 +1,81 @@
+"""What a user should know about a search, in plain sentences, for the command line and for Python."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+
+from symloss.errors import SymlossWarning
+from symloss.evaluation.contestants import STANDARD
+from symloss.meta.calibration import Calibration
+from symloss.records import Kind
+from symloss.run import Outcome
+from symloss.watching import Unwatched
+
+OF_RARE_CLASSES = ("balanced-error", "f1", "auroc", "average-precision")
+"""Metrics with which losses are to be compared with weights of classes too."""
+
+
+def telling_nothing(baselines: Sequence[tuple[str, float]]) -> list[str]:
+    """A sentence if known losses, given by name and cost, all cost the same."""
+    costs = {cost for _, cost in baselines}
+    if len(baselines) < 2 or len(costs) > 1 or not all(map(math.isfinite, costs)):
+        return []
+    return [
+        "all known losses cost the same, so the metric may not tell losses apart on this task; "
+        "choose another metric, or more steps (training.steps=N)"
+    ]
+
+
+def unbeaten(outcome: Outcome) -> list[str]:
+    """A sentence if the search, by its own measure, did not beat the best known loss."""
+    best = next(outcome.candidates.cheapest(), None)
+    fitness = None if best is None else best.score.fitness
+    if fitness is None or not outcome.baselines or fitness < outcome.baselines[0][1]:
+        return []
+    name, cost = outcome.baselines[0]
+    said = f"its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
+    if cost == 0.0:
+        samples = len(outcome.task.valid)
+        return [
+            f"{said}nothing can: the task, judged on {samples} validation samples, is too easy to search on"
+        ]
+    return [f"{said}more generations or another grammar may"]
+
+
+def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:
+    """All that is to be said: on the formulas it started from, the data, the metric, and what was found.
+
+    seeds: the sentence on the formulas, if there is one.
+    """
+    weights = with_weights(outcome.metric.name, outcome.task.kind)
+    rare = (
+        f"{outcome.metric.name} is for rare classes: compare the loss with weights of classes too, as in "
+        f"symloss evaluate RUN --against '{weights}'"
+    )
+    said = [*([seeds] if seeds else []), *outcome.task.notes, *telling_nothing(outcome.baselines)]
+    return (*said, *unbeaten(outcome), *([rare] if weights else []))
+
+
+def with_weights(metric: str, kind: Kind) -> str:
+    """What to compare with, as `symloss evaluate --against` takes it, for a metric of rare classes; or ''."""
+    usual = STANDARD[kind]
+    return f"{usual},balanced({usual})" if metric in OF_RARE_CLASSES else ""
+
+
+class Warner(Unwatched):
+    """A watcher that warns, before the search goes on, if the metric tells nothing."""
+
+    def calibrated(self, calibration: Calibration) -> None:
+        for sentence in telling_nothing(calibration.baselines):
+            warn(sentence)
+
+
+def warn(sentence: str) -> None:
+    """A SymlossWarning at the line outside of this package that led here, so that each cell has its own."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "symloss":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(sentence, SymlossWarning, stacklevel=level)
