@@ -17,7 +17,7 @@ from symloss.config import SearchConfig, resolve, to_settings
 from symloss.errors import ConfigError, NotFittedError
 from symloss.export.header import Header
 from symloss.expr import Expr, format_formula
-from symloss.records import Candidate, SymbolicLoss, ranked
+from symloss.records import Candidate, Confirmation, SymbolicLoss, ranked
 from symloss.sources import header_of
 from symloss.tasks.names import CORRUPTIONS
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from symloss.tasks import Task
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DiscoveredLoss:
     """A candidate of a search, with the ways to take it away."""
 
     candidate: Candidate
-    header: Header = field(default_factory=Header, repr=False)
+    header: Header = field(default_factory=Header)
 
     @property
     def id(self) -> int:
@@ -61,14 +61,27 @@ class DiscoveredLoss:
 
     @property
     def fitness(self) -> float:
-        """The validation cost in the search; lower is better."""
+        """The validation cost in the search, by which candidates bred; lower is better. See `confirmed`."""
         assert self.candidate.score.fitness is not None
         return self.candidate.score.fitness
 
     @property
+    def confirmed(self) -> float | None:
+        """What finalists are ordered by: the mean validation cost over fresh seeds; None for the others.
+
+        Its standard error, the number of seeds and of steps are those of `confirmation`.
+        """
+        return self.confirmation.cost if self.confirmation else None
+
+    @property
+    def confirmation(self) -> Confirmation | None:
+        """The second look at a finalist."""
+        return self.candidate.confirmation
+
+    @property
     def learning_rate(self) -> float | None:
         """The best learning rate of those that a finalist was trained with."""
-        return self.candidate.confirmation.learning_rate if self.candidate.confirmation else None
+        return self.confirmation.learning_rate if self.confirmation else None
 
     def sympy(self) -> sympy.Expr:
         """The formula as a SymPy expression in p and y, where no protection of an operator is active."""
@@ -98,6 +111,16 @@ class DiscoveredLoss:
 
     def __str__(self) -> str:
         return self.formula
+
+    def __repr__(self) -> str:
+        from symloss.report.tables import short, with_error
+
+        told = [repr(self.formula), f"id={self.id}", f"size={self.size}", f"fitness={short(self.fitness)}"]
+        second = self.confirmation
+        if second is not None and second.cost is not None:
+            cost = with_error(second.cost, second.standard_error)
+            told += [f"confirmed={cost} over {second.seeds} seeds", f"learning_rate={second.learning_rate:g}"]
+        return f"DiscoveredLoss({', '.join(told)})"
 
     def _repr_latex_(self) -> str:
         from symloss.export.latex import formula

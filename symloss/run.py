@@ -29,7 +29,7 @@ from symloss.making import (
 )
 from symloss.meta.calibration import calibrate
 from symloss.meta.choosing import plan_for
-from symloss.meta.confirm import best_rate, longer, run_trials
+from symloss.meta.confirm import best_rate, longer, run_trials, standard_error
 from symloss.meta.evaluator import Evaluator
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
 from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
@@ -257,7 +257,11 @@ class SearchRun:
         for position, candidate in enumerate(best):
             rate, cost = best_rate(trials, position)
             confirmations[candidate.id] = Confirmation(
-                cost if cost < float("inf") else None, rate, longer_training.steps, settings.seeds
+                cost if cost < float("inf") else None,
+                rate,
+                longer_training.steps,
+                settings.seeds,
+                standard_error(trials, position, rate),
             )
         self.candidates.confirm(confirmations)
         if self.folder:

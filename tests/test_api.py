@@ -55,6 +55,23 @@ def test_fit_returns_the_search_with_its_candidates(search):
     assert search.best_.learning_rate > 0
 
 
+def test_what_finalists_are_ordered_by_is_shown_with_its_error(search):
+    best, last = search.best_, search.candidates_[-1]
+    assert best.confirmed == best.confirmation.cost
+    assert best.confirmation.seeds == TINY["finalists"]["seeds"]
+    assert best.confirmation.standard_error > 0
+    assert (last.confirmed, last.confirmation) == (None, None)
+    shown = f"{best.confirmed:.4g} ± {best.confirmation.standard_error:.2g}"
+    assert f"confirmed={shown} over 2 seeds" in repr(best)
+    assert "confirmed" not in repr(last)
+    assert shown in repr(search.candidates_)
+    assert shown in search.candidates_._repr_html_()
+    assert r"\pm" in search.candidates_.to_latex()
+    row = search.candidates_.to_dicts()[0]
+    assert (row["standard_error"], row["seeds"]) == (best.confirmation.standard_error, 2)
+    assert row["standard_error"] == load_run(search.out)[0].confirmation.standard_error
+
+
 def test_the_candidates_are_a_table(search):
     table = search.candidates_
     lines = repr(table).splitlines()

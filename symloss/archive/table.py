@@ -7,7 +7,7 @@ import io
 
 from symloss.records import Ledger
 
-COLUMNS = "rank,id,fitness,confirmed,learning_rate,size,generation,formula,expression"
+COLUMNS = "rank,id,fitness,confirmed,standard_error,seeds,learning_rate,size,generation,formula,expression"
 
 
 def table_text(candidates: Ledger) -> str:
@@ -16,7 +16,9 @@ def table_text(candidates: Ledger) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS.split(","))
     for rank, (own, second) in enumerate(candidates.ranked_lines(), start=1):
-        confirmed = (None, None) if second is None else (second.cost, second.learning_rate)
+        confirmed: tuple[float | None, ...] = (None,) * 4
+        if second is not None:
+            confirmed = (second.cost, second.standard_error, second.seeds, second.learning_rate)
         described = (own.size, own.generation, own.formula, own.expression)
         writer.writerow((rank, own.id, own.fitness, *confirmed, *described))
     return text.getvalue()

@@ -147,8 +147,12 @@ def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> s
     columns = "rrrrl" if second else "rrrl"
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", rf"{head} \\", r"\midrule"]
     for rank, candidate in enumerate(candidates, start=1):
-        costs = _costs(candidate, second)
-        shown = " & ".join("--" if cost is None else f"${number(cost, digits)}$" for cost in costs)
+        cells = [
+            [number(value, 2 if place else digits) for place, value in enumerate(cost)]
+            for cost in _costs(candidate, second)
+        ]
+        joined = [r" \pm ".join(cell) for cell in cells]
+        shown = " & ".join(f"${cell}$" if cell else "--" for cell in joined)
         symbols = {"prediction": "p", "target": "y", "classes": "C"}
         first, *more = broken(expression_latex(candidate.loss.expression, symbols, digits), WIDTH - 35)
         lines.append(rf"{rank} & {candidate.size} & {shown} & ${first}$ \\")
@@ -156,10 +160,15 @@ def candidates_table(candidates: Sequence[Candidate], digits: int = DIGITS) -> s
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def _costs(candidate: Candidate, second: bool) -> list[float | None]:
-    """A candidate's costs; `second` if there is a column for a finalist's second look."""
-    confirmed = None if candidate.confirmation is None else candidate.confirmation.cost
-    return [confirmed, candidate.score.fitness] if second else [candidate.score.fitness]
+def _costs(candidate: Candidate, second: bool) -> list[list[float]]:
+    """A candidate's costs, each with its standard error if that is known; empty where there is none.
+
+    second: there is a column for a finalist's second look.
+    """
+    own = candidate.confirmation
+    confirmed = [] if own is None else [own.cost, own.standard_error]
+    costs = [confirmed, [candidate.score.fitness]] if second else [[candidate.score.fitness]]
+    return [[value for value in cost if value is not None] for cost in costs]
 
 
 def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> str:
@@ -168,8 +177,11 @@ def candidates_html(candidates: Sequence[Candidate], digits: int = DIGITS) -> st
     second = any(own.confirmation is not None for own in candidates)
 
     def costs(own: Candidate) -> str:
-        cells = ("" if cost is None else f"{cost:.{digits}g}" for cost in _costs(own, second))
-        return "".join(f"<td>{cell}</td>" for cell in cells)
+        found = _costs(own, second)
+        cells = [
+            [f"{value:.{2 if place else digits}g}" for place, value in enumerate(cost)] for cost in found
+        ]
+        return "".join(f"<td>{' ± '.join(cell)}</td>" for cell in cells)
 
     rows = "".join(
         f"<tr><td>{rank}</td><td>{own.id}</td><td>{own.size}</td>{costs(own)}"

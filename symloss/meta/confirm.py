@@ -6,6 +6,7 @@ The learning rate is chosen on validation data. What is chosen by one set of see
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -74,6 +75,14 @@ def best_rate(trials: Sequence[Trial], loss: int) -> tuple[float, float]:
         return total if math.isfinite(total) else math.inf
 
     return min(((rate, mean(costs)) for rate, costs in by_rate.items()), key=lambda pair: (pair[1], pair[0]))
+
+
+def standard_error(trials: Sequence[Trial], loss: int, rate: float) -> float | None:
+    """Of the mean validation cost of a loss at a learning rate; None with one seed, or if one diverged."""
+    costs = [trial.valid for trial in trials if (trial.loss, trial.learning_rate) == (loss, rate)]
+    if len(costs) < 2 or not all(map(math.isfinite, costs)):
+        return None
+    return statistics.stdev(costs) / math.sqrt(len(costs))
 
 
 def longer(training: Training, factor: float) -> Training:

@@ -53,6 +53,7 @@ class FinalistLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: float
     steps: int
     seeds: int
+    standard_error: float | None = None
 
 
 def to_line(candidate: Candidate) -> CandidateLine:
@@ -97,9 +98,9 @@ def from_line(line: CandidateLine, confirmation: Confirmation | None = None) -> 
 def finalist_line(candidate_id: int, confirmation: Confirmation) -> FinalistLine:
     """The line of a confirmation."""
     c = confirmation
-    return FinalistLine(candidate_id, c.cost, c.learning_rate, c.steps, c.seeds)
+    return FinalistLine(candidate_id, c.cost, c.learning_rate, c.steps, c.seeds, c.standard_error)
 
 
 def confirmation_of(line: FinalistLine) -> Confirmation:
     """The confirmation of a line."""
-    return Confirmation(line.cost, line.learning_rate, line.steps, line.seeds)
+    return Confirmation(line.cost, line.learning_rate, line.steps, line.seeds, line.standard_error)

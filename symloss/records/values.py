@@ -135,12 +135,14 @@ class Confirmation:
 
     cost:          mean validation metric at the best learning rate, or None if every training diverged.
     learning_rate: the best of those tried. steps, seeds: of each training.
+    standard_error: of the cost, over the seeds; None with one seed, without a cost, and in runs of old.
     """
 
     cost: float | None
     learning_rate: float
     steps: int
     seeds: int
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

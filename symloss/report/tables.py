@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def as_row(candidate: Candidate) -> dict[str, Any]:
-    """A candidate as plain data. `fitness` and `confirmed` are costs, null where there is none."""
+    """A candidate as plain data. `fitness` and `confirmed` are costs, null where there is none.
+
+    `confirmed` is what finalists are ordered by, with its standard error over so many `seeds`.
+    """
     score, confirmed = candidate.score, candidate.confirmation
     return {
         "id": candidate.id,
@@ -25,6 +28,8 @@ def as_row(candidate: Candidate) -> dict[str, Any]:
         "fitness": score.fitness,
         "size": candidate.size,
         "confirmed": confirmed.cost if confirmed else None,
+        "standard_error": confirmed.standard_error if confirmed else None,
+        "seeds": confirmed.seeds if confirmed else None,
         "learning_rate": confirmed.learning_rate if confirmed else None,
         "kind": candidate.loss.kind.value,
         "status": score.status.value,
@@ -51,7 +56,8 @@ def candidate_table(candidates: Sequence[Candidate], statuses: bool = False) -> 
         cells = [
             str(rank),
             str(candidate.id),
-            *(short(row[k]) for k in ("confirmed", "fitness", "learning_rate")),
+            with_error(row["confirmed"], row["standard_error"]),
+            *(short(row[k]) for k in ("fitness", "learning_rate")),
         ]
         cells.append(str(candidate.size))
         cells += [candidate.score.status.value] if statuses else []
@@ -62,6 +68,11 @@ def candidate_table(candidates: Sequence[Candidate], statuses: bool = False) -> 
 def short(value: float | None) -> str:
     """A number in four digits, or nothing."""
     return "" if value is None else f"{value:.4g}"
+
+
+def with_error(value: float | None, error: float | None) -> str:
+    """A number with its standard error, of which two digits say enough, or nothing."""
+    return short(value) if error is None else f"{short(value)} ± {error:.2g}"
 
 
 def summary_lines(

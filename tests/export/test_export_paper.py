@@ -117,7 +117,8 @@ def test_a_table_says_what_its_order_is_by():
 def test_a_table_of_finalists_fits_on_one_page(tmp_path):
     formula = "5.8 * (1.3 * (y * pow(1.27 * (0.75 - p), 0.83)) + 0.777 * pow(1.09 * (1.1 * p - 0.05), 1.38))"
     rows = [
-        replace(candidate(formula, n), confirmation=Confirmation(0.0625, 0.01, 1, 5)) for n in range(1, 21)
+        replace(candidate(formula, n), confirmation=Confirmation(0.0625, 0.01, 1, 5, 0.0123))
+        for n in range(1, 21)
     ]
     assert max(compiled(standalone_document(candidates_table(rows)), tmp_path), default=0.0) < 1.0
     assert "(1 page" in (tmp_path / "document.log").read_text()
