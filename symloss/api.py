@@ -222,6 +222,7 @@ class LossSearch:
         test: tuple[Any, Any] | None = None,
         task: Task | None = None,
         kind: str | None = None,
+        positive: object = None,
     ) -> LossSearch:
         """Search on the configured task, on `task`, or on data.
 
@@ -229,17 +230,20 @@ class LossSearch:
         (samples, outputs) values for regression. They are split into training, validation and test parts.
         valid, test: x and y of validation or test data of your own, which are then not split off.
         kind: of the data, "multiclass", "binary" or "regression", if y alone does not say so.
+        positive: the label of two that is class 1, and that f1 and average-precision then count alone.
         """
         from symloss.notes import Warner, notes_of, unbeaten, warn
         from symloss.run import start
         from symloss.run_record import versions
 
-        if x is None and any(own is not None for own in (kind, valid, test)):
-            raise ConfigError("kind, valid and test go with x and y, which are missing; a task has its own")
+        if x is None and any(own is not None for own in (kind, valid, test, positive)):
+            raise ConfigError(
+                "kind, valid, test and positive go with x and y, which are missing; a task has its own"
+            )
         if x is not None or y is not None:
             if task is not None or x is None or y is None:
                 raise ConfigError("fit takes x and y together, or a task, or nothing; found another mixture")
-            task = self._task_from(x, y, kind, valid, test)
+            task = self._task_from(x, y, kind=kind, valid=valid, test=test, positive=positive)
         elif task is not None:
             self._refuse("a task is used as it is", "model", *CORRUPTIONS, "train_size", "augment")
         config, said = self._with_seeds(task)
@@ -292,7 +296,8 @@ class LossSearch:
             if getattr(self.config, name) != getattr(SearchConfig(), name):
                 raise ConfigError(f"setting '{name}' has no effect on fit's data: {reason}; leave it out")
 
-    def _task_from(self, x: Any, y: Any, kind: str | None, valid: Any, test: Any) -> Task:
+    def _task_from(self, x: Any, y: Any, **given: Any) -> Task:
+        """given: what `task_from_arrays` is told of the data."""
         from symloss.making import corruption_of
         from symloss.tasks import task_from_arrays
 
@@ -302,9 +307,7 @@ class LossSearch:
         return task_from_arrays(
             x,
             y,
-            valid=valid,
-            test=test,
-            kind=kind,
+            **given,
             model=c.model or "mlp",
             metric=c.metric,
             data_seed=c.data_seed,

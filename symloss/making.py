@@ -55,7 +55,7 @@ def corruption_of(settings: TaskSettings) -> Corruption:
 
 def metric_of(settings: TaskSettings, task: Task) -> Metric:
     """What is measured, and minimised by a search: the configured metric, or the task's own."""
-    return find_metric(settings.metric or task.metric, task.kind)
+    return find_metric(settings.metric or task.metric, task.kind, task.positive)
 
 
 def check_metric(metric: Metric, task: Task, seed: int) -> None:
@@ -87,6 +87,8 @@ def digest_of(settings: TaskSettings, task: Task) -> str:
     augmented = task.augment.name if task.augment is not None else None
     code = [source_digest(spec) for spec in (settings.task, settings.metric or task.metric) if is_spec(spec)]
     digest.update(repr((task.kind.value, task.num_outputs, task.metric, augmented, code)).encode())
+    if task.positive is not None:
+        digest.update(repr(task.positive).encode())
     return digest.hexdigest()
 
 

@@ -12,6 +12,7 @@ from symloss.evaluation.contestants import STANDARD
 from symloss.meta.calibration import Calibration
 from symloss.records import Kind
 from symloss.run import Outcome
+from symloss.tasks.names import OF_CLASS
 from symloss.watching import Unwatched
 
 OF_RARE_CLASSES = ("balanced-error", "f1", "auroc", "average-precision")
@@ -62,7 +63,7 @@ def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:
 def with_weights(metric: str, kind: Kind) -> str:
     """What to compare with, as `symloss evaluate --against` takes it, for a metric of rare classes; or ''."""
     usual = STANDARD[kind]
-    return f"{usual},balanced({usual})" if metric in OF_RARE_CLASSES else ""
+    return f"{usual},balanced({usual})" if metric.partition(OF_CLASS)[0] in OF_RARE_CLASSES else ""
 
 
 class Warner(Unwatched):

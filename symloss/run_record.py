@@ -46,6 +46,7 @@ def run_record(
             "model": task.model_name,
             "outputs": task.num_outputs,
             "metric": metric,
+            "positive": task.positive,
             "notes": list(task.notes),
             "samples": [len(task.train), len(task.valid), len(task.test)],
             "given": given,

@@ -231,13 +231,29 @@ def test_a_search_tells_its_settings_and_that_it_has_found_nothing_yet():
 def test_the_kind_of_arrays_can_be_said():
     x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
     assert LossSearch(**TINY).fit(x, y, kind="binary").outcome_.task.kind is Kind.BINARY
-    with pytest.raises(ConfigError, match="kind, valid and test go with x and y"):
+    with pytest.raises(ConfigError, match="kind, valid, test and positive go with x and y"):
         LossSearch(**TINY).fit(kind="binary")
 
 
 def missed(predictions, targets):
     """Ten more than the share of class 1 that is missed."""
     return 10 + (predictions[targets.ravel() == 1, 0] >= 0.5).mean()
+
+
+def test_the_positive_class_of_arrays_can_be_said(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(80, 2)), np.where(np.arange(80) % 4, "stays", "leaves")
+    search = LossSearch(metric="average-precision", out=tmp_path / "run", **TINY)
+    search.fit(x, y, kind="binary", positive="leaves")
+    task = search.outcome_.task
+    assert task.train.y.mean() == pytest.approx(0.25, abs=0.02)
+    assert search.outcome_.metric.name == "average-precision of class leaves"
+    assert search.best_.header.metric == "1 - average-precision of class leaves"
+    assert "class leaves is positive: f1 and average-precision count it alone" in search.notes_
+    assert json.loads((tmp_path / "run/run.json").read_text())["task"]["positive"] == "leaves"
+    with pytest.raises(TaskError, match="task 'halves': positive is 'a', which chooses one of two classes"):
+        dataclasses.replace(own_task(), kind="regression", metric="mse", positive="a")
+    with pytest.raises(ConfigError, match="go with x and y"):
+        search.fit(positive="leaves")
 
 
 def test_a_function_may_be_minimised_in_python(tmp_path):
@@ -288,7 +304,7 @@ def test_validation_and_test_data_of_ones_own_are_taken_as_they_are():
     task = LossSearch(**TINY).fit(x, y, **more).outcome_.task
     assert (len(task.train), len(task.valid), len(task.test)) == (60, 20, 30)
     assert task.valid.x.mean() > 3, "in the units of training"
-    with pytest.raises(ConfigError, match="kind, valid and test go with x and y"):
+    with pytest.raises(ConfigError, match="kind, valid, test and positive go with x and y"):
         LossSearch(**TINY).fit(**more)
 
 

@@ -12,6 +12,7 @@ from symloss.cli.terminal import echo
 from symloss.config import SearchConfig
 from symloss.expr import format_formula
 from symloss.grammar import Grammar
+from symloss.making import metric_of
 from symloss.meta.calibration import Calibration
 from symloss.notes import telling_nothing
 from symloss.records import Candidate
@@ -125,7 +126,8 @@ class LiveTable:
         self._live.__exit__(None, None, None)
 
     def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
-        self._headline = headline(config, task, grammar)
+        notes = (f"  {note}" for note in task.notes)
+        self._headline = "\n".join([headline(config, task, grammar), *notes])
 
     def stage(self, name: str) -> None:
         self._steps = self._steps + 1 if name == self._stage else 0
@@ -175,7 +177,7 @@ def _table(progress: Progress) -> Table:
 
 def headline(config: SearchConfig, task: Task, grammar: Grammar) -> str:
     """What is searched for, and whether another search with the same command finds the same."""
-    metric = cost_name(config.metric or task.metric)
+    metric = cost_name(metric_of(config, task).name)
     device = task.train.x.device
     return (
         f"{config.method} on {task.name} ({task.model_name}, {metric}), grammar {grammar.name}, {device}\n"

@@ -51,7 +51,8 @@ def subject_of(settings: EvaluationSettings, own: TaskSettings) -> Subject:
     """A task with its contestants. Raises SymlossErrors for whatever of them cannot be used."""
     task = task_of(own)
     metric = metric_of(own, task)
-    others = [find_metric(name, task.kind) for name in settings.metrics if name != metric.name]
+    others = [find_metric(name, task.kind, task.positive) for name in settings.metrics]
+    others = [other for other in others if other.name != metric.name]
     for reported in (metric, *others):
         check_metric(reported, task, settings.budget.seed)
     rivals = contestants_for(task.kind, settings.losses, settings.against, settings.budget.own_parameters)

@@ -32,6 +32,7 @@ def task_from_arrays(
     test: Pair | None = None,
     name: str = "data",
     kind: Kind | str | None = None,
+    positive: object = None,
     model: str = "mlp",
     metric: str | None = None,
     valid_fraction: float = 0.2,
@@ -46,6 +47,7 @@ def task_from_arrays(
     valid, test: x and y of validation or test data of your own; without them, these parts are set aside.
     kind:   by default multiclass for integers, booleans, strings and a few whole numbers, else regression.
             Labels that are not 0, 1, 2, ... are numbered in sorted order, which `notes` records.
+    positive: the label of two that is class 1, and that f1 and average-precision then count alone.
     model, metric: names; see `MODELS` and `METRICS`. The default metric is error or mse.
     Splits are stratified by class and never overlap. Features, and targets of regression, are
     standardised with statistics of the training part before corruption.
@@ -57,7 +59,7 @@ def task_from_arrays(
     features = [own for own, _ in parts.values()]
     joined = np.concatenate([own for _, own in parts.values()])
     chosen = check_kind(kind) if kind is not None else kind_of(parts[""][1])
-    targets = encoded(joined, chosen)
+    targets = encoded(joined, chosen, positive)
     each = apart(targets, [len(own) for own in features], list(parts), chosen)
     parts = dict(zip(parts, zip(features, each, strict=True), strict=True))
     data = Dataset(
@@ -73,6 +75,7 @@ def task_from_arrays(
         metric="mse" if chosen is Kind.REGRESSION else "error",
         notes=targets.notes,
         labels=targets.labels,
+        positive=targets.positive,
     )
     return build_task(data, metric=metric, data_seed=data_seed, corruption=corruption or Corruption())
 

@@ -57,22 +57,37 @@ def build_task(
         notes=(*data.notes, *notes, *augmented),
         augment=augmentation,
         confusions=data.confusions,
+        positive=data.positive,
     )
     return corrupt(task, corruption, data_seed)
 
 
 def _parts(data: Dataset, data_seed: int, train_size: int | None) -> list[tuple[Array, Array]]:
     """The training, validation and test part: x and y of each."""
-    strata = np.zeros(len(data.y), np.int64) if data.kind is Kind.REGRESSION else data.y.reshape(-1)
+    strata, names = _strata(data)
     given = (data.official_valid, data.official_test)
     wanted = zip(given, (data.valid_fraction, data.test_fraction), strict=True)
     fractions = [fraction for own, fraction in wanted if own is None]
-    train, *rest = split_indices(strata, fractions, generator(data_seed, "split"), data.labels)
+    train, *rest = split_indices(strata, fractions, generator(data_seed, "split"), names)
     if train_size is not None:
         chosen = subsample_indices(strata[train], train_size, generator(data_seed, "train size"))
         train = train[chosen]
     drawn = iter([(data.x[part], data.y[part]) for part in rest])
     return [(data.x[train], data.y[train]), *(next(drawn) if own is None else own for own in given)]
+
+
+def _strata(data: Dataset) -> tuple[Array, Array | None]:
+    """The class of each sample, the same for values, and what classes are called.
+
+    They are in the order of their names, so that to choose a positive class moves no sample.
+    """
+    if data.kind is Kind.REGRESSION:
+        return np.zeros(len(data.y), np.int64), data.labels
+    ids: Array = data.y.reshape(-1)
+    if data.labels is None or data.positive is None:
+        return ids, data.labels
+    order = np.argsort(data.labels)
+    return np.argsort(order)[ids], data.labels[order]
 
 
 def _encoded(data: Dataset, parts: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:

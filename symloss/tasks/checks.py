@@ -33,6 +33,15 @@ def check_metric(metric: object) -> None:
         )
 
 
+def check_positive(where: str, positive: str | None, kind: Kind, num_outputs: int) -> None:
+    """Raise TaskError if a positive class is named where there are not two."""
+    if positive is not None and (kind, num_outputs) not in ((Kind.BINARY, 1), (Kind.MULTICLASS, 2)):
+        raise TaskError(
+            f"{where}: positive is '{positive}', which chooses one of two classes, found a {kind.value} task "
+            f"with {num_outputs} outputs; leave it out"
+        )
+
+
 def check_split(where: str, x: Tensor, y: Tensor, kind: Kind, num_outputs: int) -> None:
     """Raise TaskError unless x, y are data of this kind; `where` is such as "task 'mine', valid"."""
     if not isinstance(x, Tensor) or not isinstance(y, Tensor):

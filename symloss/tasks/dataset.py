@@ -27,6 +27,7 @@ class Dataset:
     augment:  customary for training, in units of the normalised x.
     model, metric: defaults.
     labels:   what classes are called in the data, by their ids; None for 0, 1, 2, ...
+    positive: what class 1 of two is called if f1 and average-precision are to count it alone.
     confusions: pairs (class, what it is mistaken for) that are customary for asymmetric label noise.
     """
 
@@ -47,4 +48,5 @@ class Dataset:
     metric: str = "error"
     notes: tuple[str, ...] = ()
     labels: NDArray[Any] | None = None
+    positive: str | None = None
     confusions: tuple[tuple[int, int], ...] = ()

@@ -35,4 +35,8 @@ _MIRRORED = ("f1", "auroc", "average-precision", "r2")
 
 def cost_name(metric: str) -> str:
     """What a metric's values are called, which are costs: "1 - f1", as better models have more of F1."""
-    return f"1 - {metric}" if metric in _MIRRORED else metric
+    return f"1 - {metric}" if metric.partition(OF_CLASS)[0] in _MIRRORED else metric
+
+
+OF_CLASS = " of class "
+"""What stands between the name of a metric and that of the class which it counts alone."""

@@ -13,7 +13,7 @@ from symloss.tasks.checks import check_kind
 PREFIX = "table:"
 
 SHORT_FORM = f"{PREFIX}FILE?target=COLUMN"
-FORM = f"{SHORT_FORM}, with &kind=, &drop=, &valid=FILE, &test=FILE and &missing=mean if wanted"
+FORM = f"{SHORT_FORM}, with &kind=, &positive=CLASS, &drop=, &valid=FILE, &test=FILE, &missing=mean if wanted"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class TableSpec:
     target:  columns to be predicted, more than one for regression alone. drop: columns to be left out.
     kind:    None takes regression for numbers with a fraction, classes for whole numbers and text.
     valid, test: other files with the validation and the test part; None sets a part of the rows aside.
+    positive: the class of two that f1 and average-precision count alone.
     missing: "mean" puts the mean of the training part where a number is missing, and takes a missing text
              for a category of its own; None refuses both.
     """
@@ -34,6 +35,7 @@ class TableSpec:
     valid: Path | None = None
     test: Path | None = None
     missing: str | None = None
+    positive: str | None = None
 
 
 def parse_table_spec(text: str) -> TableSpec:
@@ -42,7 +44,7 @@ def parse_table_spec(text: str) -> TableSpec:
     Raises: TaskError in one sentence.
     """
     path, _, query = text.removeprefix(PREFIX).partition("?")
-    options = dict.fromkeys(("target", "kind", "drop", "valid", "test", "missing"), "")
+    options = dict.fromkeys(("target", "kind", "positive", "drop", "valid", "test", "missing"), "")
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name not in options:
             raise TaskError(f"task '{text}' has the unknown option '{name}'; {did_you_mean(name, options)}")
@@ -61,6 +63,7 @@ def parse_table_spec(text: str) -> TableSpec:
         Path(options["valid"]) if options["valid"] else None,
         Path(options["test"]) if options["test"] else None,
         options["missing"] or None,
+        options["positive"] or None,
     )
 
 

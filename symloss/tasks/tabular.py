@@ -80,6 +80,7 @@ def from_columns(
         metric="mse" if kind is Kind.REGRESSION else "error",
         notes=(*notes, *targets.notes, *_described(x)),
         labels=targets.labels,
+        positive=targets.positive,
     )
 
 
@@ -139,7 +140,7 @@ def _targets(path: Path, train: Columns, columns: Columns, spec: TableSpec) -> t
                 "for a regression task"
             )
     try:
-        return kind, encoded(np.column_stack(values) if several else values[0], kind)
+        return kind, encoded(np.column_stack(values) if several else values[0], kind, spec.positive)
     except TaskError as error:
         raise TaskError(f"{path}, target '{spec.target[0]}': {error}") from None
 

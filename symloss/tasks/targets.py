@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from symloss.errors import TaskError
+from symloss.errors import TaskError, did_you_mean
 from symloss.records import Kind
 
 Array = NDArray[Any]
@@ -32,20 +32,28 @@ def kind_of(targets: Array) -> Kind:
 
 
 class Encoded(NamedTuple):
-    """Targets in the shape of `Split`, the number of outputs, a note if labels were renumbered, and which."""
+    """Targets in the shape of `Split`, the number of outputs, notes, and the names of classes by their ids.
+
+    notes: if labels were renumbered, and which class metrics count. positive: that class, if it was chosen.
+    """
 
     targets: Array
     outputs: int
     notes: tuple[str, ...] = ()
     labels: Array | None = None
+    positive: str | None = None
 
 
-def encoded(targets: Array, kind: Kind) -> Encoded:
-    """Targets as numbers of their kind.
+def encoded(targets: Array, kind: Kind, positive: object = None) -> Encoded:
+    """Targets as numbers of their kind. Labels are numbered in sorted order, but `positive` is class 1.
 
-    Raises: TaskError if they are not of that kind.
+    Raises: TaskError if they are not of that kind, or `positive` is none of two classes.
     """
     if kind is Kind.REGRESSION:
+        if positive is not None:
+            raise TaskError(
+                f"positive is '{positive}', {_OF_TWO}, and y has values for regression; {_WITHOUT}"
+            )
         return _values(targets)
     if targets.ndim == 2 and targets.shape[1] == 1:
         targets = targets[:, 0]
@@ -58,12 +66,45 @@ def encoded(targets: Array, kind: Kind) -> Encoded:
     if len(labels) < 2 or (kind is Kind.BINARY and len(labels) > 2):
         expected = "two" if kind is Kind.BINARY else "two or more"
         raise TaskError(f"y has {len(labels)} different labels, expected {expected} for a {kind.value} task")
-    shown = ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
-    usual = np.array_equal(labels, np.arange(len(labels)))
-    notes = () if usual else (f"labels {shown} are numbered from 0",)
+    if positive is not None and _is_first(labels, positive):
+        labels, ids = labels[::-1], 1 - ids
+    notes = _notes(labels, kind, positive is not None)
+    chosen = None if positive is None else str(labels[1])
     if kind is Kind.BINARY:
-        return Encoded(ids[:, None], 1, notes, labels)
-    return Encoded(ids, len(labels), notes, labels)
+        return Encoded(ids[:, None], 1, notes, labels, chosen)
+    return Encoded(ids, len(labels), notes, labels, chosen)
+
+
+_OF_TWO = "which chooses one of two classes"
+_WITHOUT = "leave it out"
+
+
+def _is_first(labels: Array, positive: object) -> bool:
+    """Whether the positive class is the first of two labels. Raises TaskError if it is neither of two."""
+    shown = _listed(labels)
+    if len(labels) != 2:
+        raise TaskError(f"positive is '{positive}', {_OF_TWO}, and y has {len(labels)}: {shown}; {_WITHOUT}")
+    named = [str(label) == str(positive) or label == positive for label in labels.tolist()]
+    if not any(named):
+        names = [str(label) for label in labels]
+        raise TaskError(
+            f"positive is '{positive}', which no label of y is; {did_you_mean(str(positive), names)}"
+        )
+    return named[0]
+
+
+def _notes(labels: Array, kind: Kind, chosen: bool) -> tuple[str, ...]:
+    """What is to be known of how labels are numbered, and which class metrics count."""
+    usual = np.array_equal(labels, np.arange(len(labels)))
+    notes = () if usual else (f"labels {_listed(labels)} are numbered from 0",)
+    if chosen:
+        return (*notes, f"class {labels[1]} is positive: f1 and average-precision count it alone")
+    counted = f"average-precision counts class {labels[1]}, another one with positive=CLASS"
+    return (*notes, counted) if kind is Kind.BINARY else notes
+
+
+def _listed(labels: Array) -> str:
+    return ", ".join(map(str, labels[:10])) + (", ..." if len(labels) > 10 else "")
 
 
 def _values(targets: Array) -> Encoded:

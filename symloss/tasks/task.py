@@ -11,7 +11,14 @@ from torch import Tensor, nn
 from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks.augmentation import Augmentation
-from symloss.tasks.checks import check_augmentation, check_kind, check_metric, check_model, check_split
+from symloss.tasks.checks import (
+    check_augmentation,
+    check_kind,
+    check_metric,
+    check_model,
+    check_positive,
+    check_split,
+)
 from symloss.tasks.loading import is_spec
 from symloss.tasks.metrics import find_metric
 
@@ -48,6 +55,7 @@ class Task:
     notes:       what happened to the data, such as corruption, in words.
     augment:     changes the inputs of each training batch, and of nothing else; None leaves them alone.
     confusions:  pairs (class, the class it is most easily mistaken for): see `Corruption.asymmetric_noise`.
+    positive:    what class 1 of two is called if f1 and average-precision are to count it alone.
     Raises:      TaskError when built from data or a model that cannot work; see `validate`.
     """
 
@@ -63,6 +71,7 @@ class Task:
     notes: tuple[str, ...] = ()
     augment: Augmentation | None = None
     confusions: tuple[tuple[int, int], ...] = ()
+    positive: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", check_kind(self.kind))  # a user may write "regression"
@@ -82,6 +91,7 @@ class Task:
         """Raise TaskError, in one sentence, if the data, the model or the metric cannot be used."""
         where = f"task '{self.name}'"
         self._check_counts(where)
+        check_positive(where, self.positive, self.kind, self.num_outputs)
         for name in ("train", "valid", "test"):
             part: Split = getattr(self, name)
             check_split(f"{where}, {name}", part.x, part.y, self.kind, self.num_outputs)
@@ -95,7 +105,7 @@ class Task:
         check_model(where, self.make_model, self.train.x[:2], self.num_outputs)
         check_metric(self.metric)
         if not is_spec(self.metric):  # a user's metric is imported when it is first used
-            find_metric(self.metric, self.kind)
+            find_metric(self.metric, self.kind, self.positive)
 
     def _check_counts(self, where: str) -> None:
         least = 2 if self.kind is Kind.MULTICLASS else 1

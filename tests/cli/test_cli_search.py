@@ -266,6 +266,20 @@ def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):
     assert "note: all known" not in succeed(f"{words} --out {tmp_path / 'other'}")
 
 
+def test_the_class_that_is_counted_is_named_and_kept(tmp_path):
+    rows = [f"{i % 7},{i % 5},{'stays' if i % 4 else 'leaves'}" for i in range(80)]
+    (tmp_path / "left.csv").write_text("\n".join(["a,b,left", *rows]) + "\n")
+    task = f"'table:{tmp_path}/left.csv?target=left&positive=leaves'"
+    told = succeed(f"search TINY --task {task} --metric average-precision --out {tmp_path / 'run'}")
+    assert "1 - average-precision of class leaves" in told
+    assert "class leaves is positive" in told
+    assert "metric average-precision of class leaves" in succeed(f"show {tmp_path / 'run'}")
+    budget = "--seeds 2 --choosing-seeds 1 --steps 5 --set widen=0 --set learning_rates=[0.1]"
+    judged = succeed(f"evaluate {tmp_path / 'run'} --metrics f1,average-precision {budget} --json")
+    (task,) = json.loads(judged)["tasks"]
+    assert task["metrics"] == ["average-precision of class leaves", "f1 of class leaves"]
+
+
 def test_a_search_for_rare_classes_ends_with_a_comparison_with_weights_of_classes(tmp_path):
     told = succeed(f"search TINY --metric balanced-error --out {tmp_path / 'run'}").splitlines()
     assert told[-1].endswith("--against 'cross-entropy,balanced(cross-entropy)'")

@@ -263,3 +263,22 @@ def test_what_is_printed_beside_a_cost_says_which_way_is_better(name):
     """A metric of which better models have more is a cost as one minus it, and is called so."""
     mirrored = METRICS[name].doc.startswith("1 - ")
     assert cost_name(name) == (f"1 - {name}" if mirrored else name)
+
+
+@pytest.mark.parametrize("kind", [Kind.BINARY, Kind.MULTICLASS])
+def test_one_class_of_two_is_counted_alone_where_it_is_named(kind):
+    outputs, y = binary()
+    logits, ids = outputs[..., 0].double().numpy(), y[:, 0].numpy()
+    if kind is Kind.MULTICLASS:
+        outputs, y = torch.cat([torch.ones_like(outputs), outputs + 1], dim=-1), y[:, 0].long()
+    expected = {
+        "f1": [1 - reference.f1_score(ids, own > 0) for own in logits],
+        "average-precision": [1 - reference.average_precision_score(ids, own) for own in logits],
+    }
+    for name, costs in expected.items():
+        metric = find_metric(name, kind, "yes")
+        assert metric.name == f"{name} of class yes"
+        assert cost_name(metric.name) == f"1 - {name} of class yes"
+        np.testing.assert_allclose(metric.batched(outputs, y).numpy(), costs, rtol=1e-6)
+    for name in ("error", "auroc", "balanced-error"):
+        assert find_metric(name, kind, "yes") is METRICS[name]

@@ -397,3 +397,39 @@ def test_published_tables(tmp_path):
     assert task.input_shape == (2,)
     assert "2 of 4 columns left out" in task.notes
     assert "missing values filled: OtherPerCap" in task.notes
+
+
+def test_the_positive_class_can_be_chosen(folder):
+    left = ["stays" if good else "leaves" for good in COLUMNS["good"]]
+    (folder / "left.csv").write_text(csv_text({**COLUMNS, "good": left}))
+    usual, chosen = (
+        make_task(f"table:left.csv?target=good&kind=binary{more}", metric="average-precision")
+        for more in ("", "&positive=leaves")
+    )
+    assert "average-precision counts class stays, another one with positive=CLASS" in usual.notes
+    assert "labels stays, leaves are numbered from 0" in chosen.notes
+    assert "class leaves is positive: f1 and average-precision count it alone" in chosen.notes
+    assert torch.equal(chosen.train.y, 1 - usual.train.y)
+    assert torch.equal(chosen.train.x, usual.train.x)
+    assert (usual.positive, chosen.positive) == (None, "leaves")
+    one = make_task("table:homes.csv?target=good&positive=0")
+    assert one.positive == "0"
+    assert one.train.y.tolist() == [1 - y for y in make_task("table:homes.csv?target=good").train.y.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("homes.csv?target=good&positive=2", "'2', which no label of y is; known are: 0, 1"),
+        ("homes.csv?target=place&positive=west", "one of two classes, and y has 3: north, south, by the sea"),
+        (
+            "homes.csv?target=price&positive=1",
+            "one of two classes, and y has values for regression; leave it",
+        ),
+        ("homes.csv?target=good&positiv=1", "unknown option 'positiv'; did you mean 'positive'?"),
+    ],
+)
+def test_a_positive_class_that_cannot_be_is_told(folder, spec, words):
+    with pytest.raises(TaskError) as error:
+        make_task(f"table:{spec}")
+    assert words in str(error.value)

@@ -13,6 +13,7 @@ from torch.nn import functional
 from symloss.errors import TaskError
 from symloss.records import Kind
 from symloss.tasks.metrics.metric import CLASSES, Metric, class_ids, probabilities
+from symloss.tasks.names import OF_CLASS
 
 BINS = 15
 """Bins of confidence between 0 and 1, as many as in Guo et al. (arXiv 1706.04599)."""
@@ -109,6 +110,33 @@ def _one_against_rest(name: str, score: Score, outputs: Tensor, targets: Tensor)
         return 1.0 - float(score(members[:, 1], outputs[:, 0].cpu().numpy()))
     return 1.0 - float(score(members, probabilities(outputs).cpu().numpy(), average="macro"))
 
+
+def of_class(name: str, positive: str) -> Metric | None:
+    """A metric that counts class 1 of two alone, called by that class; None for one that counts all alike."""
+    if name not in _ALONE:
+        return None
+    cost, doc = _ALONE[name]
+    shown = f"{name}{OF_CLASS}{positive[:40]}"
+    return Metric(shown, CLASSES, cost, f"{doc} of class {positive[:40]}; best 0", one_by_one=True)
+
+
+def _f1_alone(outputs: Tensor, targets: Tensor) -> float:
+    from sklearn.metrics import f1_score
+
+    decided, true = _decisions(outputs).cpu().numpy(), class_ids(targets).cpu().numpy()
+    return 1.0 - float(f1_score(true, decided, zero_division=0.0))
+
+
+def _average_precision_alone(outputs: Tensor, targets: Tensor) -> float:
+    # Ranks are those of the log-odds, which do not saturate.
+    odds = outputs if outputs.shape[-1] == 1 else outputs[:, 1:] - outputs[:, :1]
+    return _average_precision(odds, class_ids(targets)[:, None])
+
+
+_ALONE = {
+    "f1": (_f1_alone, "1 - F1 score"),
+    "average-precision": (_average_precision_alone, "1 - average precision"),
+}
 
 _one_by_one = functools.partial(Metric, one_by_one=True)
 

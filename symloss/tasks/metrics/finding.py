@@ -13,7 +13,7 @@ from torch import Tensor
 from symloss.errors import TaskError, a_type, did_you_mean
 from symloss.records import Kind
 from symloss.tasks.loading import call_user, is_spec, load_callable
-from symloss.tasks.metrics.classification import CLASSIFICATION, top_error
+from symloss.tasks.metrics.classification import CLASSIFICATION, of_class, top_error
 from symloss.tasks.metrics.metric import Metric, probabilities
 from symloss.tasks.metrics.regression import REGRESSION, pinball
 
@@ -47,12 +47,13 @@ ELSEWHERE = {
 """What metrics are called elsewhere, for the message about an unknown name."""
 
 
-def find_metric(name_or_spec: str, kind: Kind) -> Metric:
+def find_metric(name_or_spec: str, kind: Kind, positive: str | None = None) -> Metric:
     """A metric by name, or a user's function.
 
     A user's function takes `(predictions, targets)` as numpy arrays and returns a cost as a float.
     predictions: class probabilities (n, C); probability of class 1 (n, 1) for binary tasks; values
     (n, outputs) for regression. targets: as in a `Split`.
+    positive: what class 1 of two is called, if f1 and average-precision are to count it alone.
     Raises: TaskError if it is unknown, does not fit the kind of task, or cannot be imported.
     """
     if is_spec(name_or_spec):
@@ -64,7 +65,7 @@ def find_metric(name_or_spec: str, kind: Kind) -> Metric:
         raise TaskError(
             f"metric '{metric.name}' is not defined for {kind.value} tasks; choose from {fitting}"
         )
-    return metric
+    return metric if positive is None else of_class(metric.name, positive) or metric
 
 
 def _named(name: str) -> Metric:
