@@ -24,6 +24,7 @@ from symloss.search.seeding import seeds_from, sown
 from symloss.search.taylorglo import TaylorGLOSearch
 from symloss.seeds import load_seeds, sow, texts_of
 from symloss.tasks import CORRUPTIONS, Corruption, Metric, Task, find_metric, make_task
+from symloss.tasks.fingerprint import data_bytes
 from symloss.tasks.loading import is_spec, source_digest
 
 DEFAULT_GRAMMARS = {
@@ -75,10 +76,8 @@ def digest_of(settings: TaskSettings, task: Task) -> str:
     It tells whether work that was begun may go on. What those files import is not part of it.
     """
     digest = hashlib.sha256()
-    for split in (task.train, task.valid, task.test):
-        for tensor in (split.x, split.y):
-            digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-            digest.update(tensor.cpu().numpy().tobytes())
+    for part in data_bytes(task):
+        digest.update(part)
     model = seeded_model(task.make_model, 0)
     digest.update(repr(model).encode())
     for name, value in model.state_dict().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from symloss.making import metric_of, task_of
 from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import run_trials
 from symloss.records import Candidate
-from symloss.run_record import config_of
+from symloss.run_record import changed_data, config_of
 
 SEEDS = 5
 """Networks that are trained under each of the two, the same fresh ones."""
@@ -38,9 +39,12 @@ class Rescored:
         )
 
 
-def rescored(path: Path, candidate: Candidate, changed: Expr) -> Rescored:
+def rescored(
+    path: Path, candidate: Candidate, changed: Expr, warn: Callable[[str], None] = lambda line: None
+) -> Rescored:
     """Train networks under a candidate of the run in `path`, and under `changed`, as the search trained them.
 
+    warn: is told if the data are no longer those of the search.
     Raises RunError if the run's record does not say how to make its task.
     """
     folder = RunFolder.open(path)
@@ -51,6 +55,8 @@ def rescored(path: Path, candidate: Candidate, changed: Expr) -> Rescored:
         )
     config = config_of(folder)
     task = task_of(config)
+    for line in changed_data(folder, task):
+        warn(line)
     metric = metric_of(config, task)
     training = config.training
     rate = training.learning_rate

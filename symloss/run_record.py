@@ -16,6 +16,7 @@ from symloss.errors import RunError
 from symloss.export.header import DECISIVE
 from symloss.grammar import Grammar, parse_grammar
 from symloss.tasks import Task
+from symloss.tasks.fingerprint import data_digest
 
 
 def versions() -> dict[str, str]:
@@ -51,6 +52,7 @@ def run_record(
             "samples": [len(task.train), len(task.valid), len(task.test)],
             "given": given,
             "digest": digest,
+            "data": data_digest(task),
         },
         "grammar": {"name": grammar.name, "digest": grammar.digest},
         "config": to_settings(config),
@@ -85,6 +87,20 @@ def changes_since(folder: RunFolder, task: Task, digest: str) -> list[str]:
     if was is not None and was != str(task.train.x.device):
         changes.append(f"the device is {task.train.x.device} and was {was}")
     return changes
+
+
+def changed_data(folder: RunFolder, task: Task) -> list[str]:
+    """A sentence if the data of a search are others now; none if they are not, or its record does not tell.
+
+    task: as the search's own settings make it now.
+    """
+    recorded = folder.record()["task"].get("data")
+    if not isinstance(recorded, str) or recorded == data_digest(task):
+        return []
+    return [
+        f"the data of the task '{config_of(folder).task}' have changed since the search in '{folder.path}', "
+        "whose losses were found on what they were; networks are trained on what they are now"
+    ]
 
 
 def folder_grammar(folder: RunFolder) -> Grammar:

@@ -12,7 +12,7 @@ from symloss.cli.interrupts import INTERRUPTED, polite_interrupts
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
-from symloss.cli.terminal import echo, make_console
+from symloss.cli.terminal import echo, make_console, warn
 from symloss.errors import StoppedError
 from symloss.escaping import pasted
 
@@ -73,7 +73,7 @@ def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json:
     with progress(quiet=as_json) as (say, tick):
         try:
             with polite_interrupts(say) as stop:
-                found = evaluate(settings, out, say, tick, stop)
+                found = evaluate(settings, out, say, tick, stop, warn)
         except (KeyboardInterrupt, StoppedError):
             kept = f"; what was trained is kept. Go on with: symloss resume {pasted(out)}" if out else ""
             echo(f"stopped{kept}", err=True)

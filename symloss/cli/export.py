@@ -109,9 +109,10 @@ def command(
 
 def _told_again(run: Path, candidate: Candidate, written: SymbolicLoss) -> str:
     """What the loss as it is written costs in the metric."""
+    from symloss.cli.terminal import warn
     from symloss.rescore import rescored
 
-    sentence = rescored(run, candidate, written.expression).sentence
+    sentence = rescored(run, candidate, written.expression, warn).sentence
     echo(sentence, err=True)
     return sentence
 

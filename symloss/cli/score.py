@@ -11,7 +11,7 @@ import click
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
-from symloss.cli.terminal import echo
+from symloss.cli.terminal import echo, warn
 
 
 @click.command("score", cls=LossCommand)
@@ -44,7 +44,7 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
     budget = budget_of(given, options["steps"], assignments)
     with progress(quiet=True) as (_, tick):
         try:
-            found = score(loss, task, budget, tick)
+            found = score(loss, task, budget, tick, warn)
         except KeyboardInterrupt:
             echo("stopped", err=True)
             raise SystemExit(130) from None

@@ -28,6 +28,11 @@ def echo(text: object, err: bool = False, nl: bool = True) -> None:
     click.echo(shown(str(text)), err=err, nl=nl)
 
 
+def warn(sentence: str) -> None:
+    """Print on stderr what a user should know although the work goes on."""
+    echo(f"warning: {sentence}", err=True)
+
+
 def make_console(**options: Any) -> Console:
     """A console of rich's, which colours what it is told to, and no more."""
     from collections.abc import Iterable

@@ -16,7 +16,14 @@ from symloss.evaluation.reports import reports, write_reports
 from symloss.evaluation.results import Comparison, Evaluation, Row, TaskResult
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.evaluation.statistics import Ranking, holm, paired, ranking
-from symloss.evaluation.subject import Subject, folder_for, subject_of, title, training_of
+from symloss.evaluation.subject import (
+    Subject,
+    changed_since_search,
+    folder_for,
+    subject_of,
+    title,
+    training_of,
+)
 from symloss.evaluation.training import steps_looked_at
 from symloss.evaluation.work import Say, Work
 from symloss.making import check_metric, metric_of, task_of
@@ -28,6 +35,7 @@ def evaluate(
     say: Say = lambda line: None,
     tick: Callable[[], None] = lambda: None,
     stop: Callable[[], bool] = lambda: False,
+    warn: Say = lambda line: None,
 ) -> Evaluation:
     """Compare losses under one budget. With `out`, what was trained is kept there and not trained again.
 
@@ -35,9 +43,10 @@ def evaluate(
           unfinished. The reports are written there at the end.
     say:  is told in a line what has been found. tick: called now and then while networks train.
     stop: asked before networks are trained together; True raises StoppedError; what was trained is kept.
+    warn: is told in a line if the data are no longer those of a search that is compared.
     Raises: ConfigError and other SymlossErrors that say what cannot be used, before anything is trained.
     """
-    subjects = [subject_of(settings, own) for own in settings.tasks]
+    subjects = [subject_of(settings, own, warn) for own in settings.tasks]
     with folder_for(settings, subjects, out) as folder:
         return _evaluated(settings, subjects, folder, say, tick, stop)
 
@@ -80,10 +89,21 @@ class Scored:
     tried: int
 
 
-def score(source: str, task: TaskSettings, budget: Budget, tick: Callable[[], None] = lambda: None) -> Scored:
-    """Choose the learning rate of a loss and say how good it is. The test data are not looked at."""
+def score(
+    source: str,
+    task: TaskSettings,
+    budget: Budget,
+    tick: Callable[[], None] = lambda: None,
+    warn: Say = lambda line: None,
+) -> Scored:
+    """Choose the learning rate of a loss and say how good it is. The test data are not looked at.
+
+    warn: is told in a line if the data are no longer those of a search that is judged.
+    """
     settings = EvaluationSettings(losses=(source,), tasks=(task,), budget=budget)
     made = task_of(task)
+    for line in changed_since_search(source, task, made):
+        warn(line)
     metric = metric_of(task, made)
     check_metric(metric, made, budget.seed)
     name, source = split_name(source)

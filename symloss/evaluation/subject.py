@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from symloss import __version__
+from symloss.archive import RunFolder
 from symloss.archive.holding import held, make_folder
+from symloss.archive.learned import LearnedFolder
 from symloss.config import TaskSettings
 from symloss.errors import ConfigError
-from symloss.evaluation.contestants import Contestant, contestants_for
+from symloss.evaluation.contestants import Contestant, contestants_for, source_of
 from symloss.evaluation.folder import Circumstances, EvaluationFolder, Record, same_settings
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.choosing import plan_for
 from symloss.meta.settings import Training
+from symloss.run_record import changed_data, config_of
 from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
 from symloss.tasks.loading import is_spec, source_digest
 
@@ -47,9 +51,17 @@ def training_of(budget: Budget) -> Training:
     return budget.training
 
 
-def subject_of(settings: EvaluationSettings, own: TaskSettings) -> Subject:
-    """A task with its contestants. Raises SymlossErrors for whatever of them cannot be used."""
+def subject_of(
+    settings: EvaluationSettings, own: TaskSettings, warn: Callable[[str], None] = lambda line: None
+) -> Subject:
+    """A task with its contestants. Raises SymlossErrors for whatever of them cannot be used.
+
+    warn: is told if the data are no longer those on which a search among the contestants was made.
+    """
     task = task_of(own)
+    for source in (*settings.losses, *settings.against):
+        for line in changed_since_search(source, own, task):
+            warn(line)
     metric = metric_of(own, task)
     others = [find_metric(name, task.kind, task.positive) for name in settings.metrics]
     others = [other for other in others if other.name != metric.name]
@@ -57,6 +69,27 @@ def subject_of(settings: EvaluationSettings, own: TaskSettings) -> Subject:
         check_metric(reported, task, settings.budget.seed)
     rivals = contestants_for(task.kind, settings.losses, settings.against, settings.budget.own_parameters)
     return Subject(task, (metric, *others), tuple(rivals), training_of(settings.budget))
+
+
+def changed_since_search(source: str, own: TaskSettings, task: Task) -> list[str]:
+    """A sentence if `source` is a search on a task of this name, whose data are others now.
+
+    own, task: the settings of an evaluation, and what they make.
+    """
+    path = Path(source_of(source))
+    if not os.path.isdir(path) or LearnedFolder.is_one(path):
+        return []
+    folder = RunFolder.open(path)
+    config = config_of(folder)
+    if folder.record()["task"].get("given") or config.task != own.task:
+        return []
+    return changed_data(folder, task if _same_data(config, own) else task_of(config))
+
+
+def _same_data(one: TaskSettings, other: TaskSettings) -> bool:
+    """Whether settings choose, split and damage data alike."""
+    decisive = (*CORRUPTIONS, "task", "train_size", "data_dir", "data_seed")
+    return all(getattr(one, name) == getattr(other, name) for name in decisive)
 
 
 @contextmanager

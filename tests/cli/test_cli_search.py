@@ -280,6 +280,29 @@ def test_the_class_that_is_counted_is_named_and_kept(tmp_path):
     assert task["metrics"] == ["average-precision of class leaves", "f1 of class leaves"]
 
 
+def test_data_that_have_changed_since_a_search_are_told(tmp_path):
+    table, run = tmp_path / "left.csv", tmp_path / "run"
+    rows = [f"{i % 7},{i % 5},{i % 2}" for i in range(80)]
+    table.write_text("\n".join(["a,b,left", *rows]) + "\n")
+    succeed(f"search TINY --task 'table:{table}?target=left' --label-noise 0.1 --out {run}")
+    budget = "--seeds 2 --choosing-seeds 1 --steps 5 --set widen=0 --set learning_rates=[0.1]"
+    commands = [
+        f"evaluate {run} {budget}",
+        f"evaluate brier --against {run} --label-noise 0.3 --task 'table:{table}?target=left' {budget}",
+        f"export {run} --digits 3 --rescore",
+        f"score {run} --seeds 1 --steps 5 --learning-rate 0.1",
+    ]
+    for command in commands:
+        assert "warning" not in symloss(command).stderr
+    table.write_text("\n".join(["a,b,left", *rows[1:], "6,4,0"]) + "\n")
+    for command in commands:
+        told = symloss(command)
+        assert told.exit_code == 0
+        assert told.stderr.count("have changed since the search in") == 1, command
+        assert "warning: the data of the task 'table:" in told.stderr
+    assert "warning" not in symloss(f"evaluate {run} --task breast-cancer {budget}").stderr
+
+
 def test_a_search_for_rare_classes_ends_with_a_comparison_with_weights_of_classes(tmp_path):
     told = succeed(f"search TINY --metric balanced-error --out {tmp_path / 'run'}").splitlines()
     assert told[-1].endswith("--against 'cross-entropy,balanced(cross-entropy)'")
