@@ -23,8 +23,8 @@ from symloss.tasks.names import CORRUPTIONS
 
 if TYPE_CHECKING:
     import sympy
-    from torch import nn
 
+    from symloss.export import TorchLoss
     from symloss.run import Outcome
     from symloss.tasks import Task
 
@@ -93,11 +93,15 @@ class DiscoveredLoss:
         """The formula in LaTeX, ready for an equation; constants in four digits unless told otherwise."""
         return self.export("latex", digits=digits)
 
-    def to_torch(self, learnable: bool = False) -> nn.Module:
-        """The loss as a PyTorch module: `module(outputs, labels)`. See `SymbolicLossModule`."""
-        from symloss.losses.symbolic import SymbolicLossModule
+    def to_torch(self, learnable: bool = False, **options: Any) -> TorchLoss:
+        """The loss as a PyTorch module, `module(outputs, labels)`: that of the exported file.
 
-        return SymbolicLossModule(self.loss, learnable=learnable)
+        learnable: make the constants a parameter. options: `weight`, `reduction`, and `ignore_index` for
+        several classes, as torch's own losses have them. See `symloss.export.torch_module`.
+        """
+        from symloss.export import torch_module
+
+        return torch_module(self.loss, learnable, **options)
 
     def export(self, format: str = "torch", **options: Any) -> str:
         """Standalone code, JSON or LaTeX, as text. Code is executed and compared before it is returned.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symloss.export.algebra import to_sympy
     from symloss.export.header import Header
+    from symloss.export.module import TorchLoss, torch_module
     from symloss.export.read import ExportedFile, from_torch, read_export
     from symloss.export.rounding import Rounding, round_constants
     from symloss.export.simplifying import simplified
@@ -25,6 +26,7 @@ _HOMES = {
     "Rounding": "rounding",
     "TARGETS": "targets",
     "Target": "targets",
+    "TorchLoss": "module",
     "Verification": "verify",
     "export_code": "write",
     "from_torch": "read",
@@ -32,6 +34,7 @@ _HOMES = {
     "round_constants": "rounding",
     "simplified": "simplifying",
     "to_sympy": "algebra",
+    "torch_module": "module",
     "verify_code": "verify",
     "verify_file": "verify",
     "write_export": "write",
@@ -44,6 +47,7 @@ __all__ = [
     "Header",
     "Rounding",
     "Target",
+    "TorchLoss",
     "Verification",
     "export_code",
     "from_torch",
@@ -51,6 +55,7 @@ __all__ = [
     "round_constants",
     "simplified",
     "to_sympy",
+    "torch_module",
     "verify_code",
     "verify_file",
     "write_export",

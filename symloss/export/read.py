@@ -183,14 +183,15 @@ def _from_onnx(path: Path) -> ExportedFile:
 def from_torch(module: nn.Module) -> SymbolicLoss:
     """The loss of a module with the constants that it has now.
 
-    module: the `Loss` of an exported file that was imported, or a `SymbolicLossModule`.
+    module: the `Loss` of an exported file that was imported, or of `to_torch`, or a `SymbolicLossModule`.
     Raises ExportError if it is neither.
     """
     import sys
 
+    from symloss.export.module import TorchLoss
     from symloss.losses.symbolic import SymbolicLossModule
 
-    if isinstance(module, SymbolicLossModule):
+    if isinstance(module, SymbolicLossModule | TorchLoss):
         return module.to_symbolic()
     home = sys.modules.get(type(module).__module__)
     docstring = getattr(home, "__doc__", None) or getattr(type(module), "__doc__", None) or ""

@@ -89,10 +89,7 @@ def export_code(
 
             text = standalone_document(text)
         return Exported(format, target.suffix, text, loss, None, rounding)
-    try:
-        form, verification = verified_form(loss, target, learnable)
-    except ExportError as error:
-        raise ExportError(f"{error}; {_LEARNED}" if learnable else str(error)) from None
+    form, verification = verified_form(loss, target, learnable)
     header = _rescored(replace(header, verified=verification.verdict), loss, rescore)
     text = target.emit(form, header)
     if _code(text) != _code(target.emit(form, Header())):
@@ -133,7 +130,7 @@ def verified_form(loss: SymbolicLoss, target: Target, learnable: bool = False) -
         try:
             return form, verify_code(loss, target.emit(form, Header()), target.name)
         except ExportError:
-            raise error from None
+            raise ExportError(f"{error}; {_LEARNED}" if learnable else str(error)) from None
 
 
 def _without_guards(loss: SymbolicLoss, header: Header) -> tuple[SymbolicLoss, Header]:
