@@ -38,6 +38,9 @@ class LoadedLoss:
     candidate: Candidate | None = None
     row: Handcrafted | None = None
 
+    def _repr_latex_(self) -> str:
+        return self.loss._repr_latex_()
+
 
 def load_loss(
     source: str, kind: Kind | None = None, rank: int | None = None, id: int | None = None

@@ -359,3 +359,23 @@ def test_every_promised_name_is_there():
     assert set(symloss._HOMES) | {"__version__"} == set(symloss.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Loss'"):
         _ = symloss.Loss
+
+
+def test_losses_show_their_formula_in_notebooks(tmp_path):
+    from symloss.export import read_export, torch_module, write_export
+    from symloss.losses import CATALOGUE, named_loss
+
+    loaded = symloss.load_loss("focal(gamma=1)")
+    write_export(loaded.loss, tmp_path / "focal.json", "json")
+    shown = r"$-y_{ic} \, \left(1 - p_{ic}\right) \, \ln\left(p_{ic}\right)$"
+    for loss in (
+        loaded,
+        loaded.loss,
+        loaded.row,
+        named_loss("focal", gamma=1.0),
+        read_export(tmp_path / "focal.json"),
+        symloss.from_torch(named_loss("focal", gamma=1.0)),
+    ):
+        assert loss._repr_latex_() == shown
+    assert torch_module(loaded.loss)._repr_latex_().startswith("$")
+    assert all(row._repr_latex_().startswith("$") for row in CATALOGUE.values())

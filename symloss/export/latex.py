@@ -9,24 +9,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from symloss.export.header import Header, guarded_operators
-from symloss.expr import OPERATORS, Call, Constant, Expr, Variable, with_minus_signs
+from symloss.expr.latex import DIGITS, expression_latex, number
 from symloss.records import Candidate, Kind, SymbolicLoss
+from symloss.records.values import SYMBOLS
 
 if TYPE_CHECKING:
     import sympy
-
-DIGITS = 4
-"""Significant digits of constants. The exported code has all of them."""
-
-SYMBOLS = {
-    Kind.MULTICLASS: {"prediction": "p_{ic}", "target": "y_{ic}", "classes": "C"},
-    Kind.BINARY: {"prediction": "p_{i}", "target": "y_{i}", "classes": "C"},
-    Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}", "classes": "C"},
-}
 
 WIDTH = 64
 """About how many characters fit on a line of an article; longer formulas are broken."""
@@ -73,13 +64,13 @@ def broken(formula: str, width: int = WIDTH) -> list[str]:
     """
     pieces = _PIECES.findall(formula)
     lines, line, start = [], "", 0
-    for number in _breaks(pieces):
-        part = "".join(pieces[start:number])
+    for place in _breaks(pieces):
+        part = "".join(pieces[start:place])
         if line and _length(line + part) > width:
             lines.append(line.strip())
             line = ""
         line += part
-        start = number
+        start = place
     rest = "".join(pieces[start:])
     if line and _length(line + rest) > width:
         lines.append(line.strip())
@@ -93,12 +84,12 @@ def broken(formula: str, width: int = WIDTH) -> list[str]:
 def _breaks(pieces: list[str]) -> list[int]:
     """Positions of + and - that stand in no braces, and in one pair of stretching brackets at most."""
     found, braces, brackets = [], 0, 0
-    for number, piece in enumerate(pieces):
+    for place, piece in enumerate(pieces):
         braces += (piece == "{") - (piece == "}")
         brackets += piece.startswith("\\left") - piece.startswith("\\right")
-        before = "".join(pieces[:number]).rstrip()
+        before = "".join(pieces[:place]).rstrip()
         if piece in "+-" and not braces and brackets <= 1 and before[-1:] not in ("(", "=", "[", "|", ""):
-            found.append(number)
+            found.append(place)
     return found
 
 
@@ -107,16 +98,16 @@ def _with_fixed_brackets(line: str) -> str:
     pieces = _PIECES.findall(line)
     open_ones: list[int] = []
     alone: list[int] = []
-    for number, piece in enumerate(pieces):
+    for place, piece in enumerate(pieces):
         if piece.startswith("\\left"):
-            open_ones.append(number)
+            open_ones.append(place)
         elif piece.startswith("\\right"):
             if open_ones:
                 open_ones.pop()
             else:
-                alone.append(number)
-    for number in [*alone, *open_ones]:
-        pieces[number] = pieces[number].replace("\\left", "\\Bigl").replace("\\right", "\\Bigr")
+                alone.append(place)
+    for place in [*alone, *open_ones]:
+        pieces[place] = pieces[place].replace("\\left", "\\Bigl").replace("\\right", "\\Bigr")
     return "".join(pieces)
 
 
@@ -230,51 +221,6 @@ def _length(latex: str) -> int:
 def _ink(latex: str) -> int:
     """About how many characters a reader sees."""
     return len(re.sub(r"\\(left|right|,|[a-z]+)|[{}^_ ]", "", latex)) + latex.count("\\") // 2
-
-
-def number(value: float, digits: int = DIGITS) -> str:
-    r"""`value` with at most `digits` significant digits: 0.25, 1200, 1.5 \cdot 10^{-7}, 10^{-7}."""
-    rounded = Decimal(f"{value:.{digits}g}")
-    power = rounded.adjusted()
-    if not rounded or -4 < power < 6:
-        return f"{rounded.normalize():f}" if rounded else "0"
-    mantissa = f"{rounded.scaleb(-power).normalize():f}"
-    times = {"1": "", "-1": "-"}.get(mantissa, rf"{mantissa} \cdot ")
-    return f"{times}10^{{{power}}}"
-
-
-# --- the expression as it is ----------------------------------------------------------------------
-
-_BINDING = {"add": 0, "sub": 0, "mul": 1, "neg": 1}
-
-
-def expression_latex(expr: Expr, symbols: dict[str, str], digits: int = DIGITS) -> str:
-    """`expr` through the templates of the operator table."""
-    return _through_templates(with_minus_signs(expr), symbols, digits)
-
-
-def _through_templates(expr: Expr, symbols: dict[str, str], digits: int) -> str:
-    if isinstance(expr, Variable):
-        return symbols[expr.name]
-    if isinstance(expr, Constant):
-        return number(expr.value, digits)
-    texts = [_through_templates(a, symbols, digits) for a in expr.arguments]
-    binding = _BINDING.get(expr.operator)
-    if binding is not None:
-        texts = [
-            _within(a, t, binding + (i == 1 and expr.operator == "sub"), i > 0 or expr.operator == "neg")
-            for i, (a, t) in enumerate(zip(expr.arguments, texts, strict=True))
-        ]
-    if expr.operator == "mul" and texts[1][:1].isdigit():
-        both = texts[0][:1].isdigit()
-        return rf"{texts[0]} \cdot {texts[1]}" if both else rf"{texts[1]} \, {texts[0]}"
-    return OPERATORS[expr.operator].latex.format(*texts)
-
-
-def _within(expr: Expr, text: str, binding: int, inner: bool) -> str:
-    """`text` of `expr` in parentheses where it would read differently without."""
-    own = _BINDING.get(expr.operator, 2) if isinstance(expr, Call) else 2
-    return rf"\left({text}\right)" if own < binding or (inner and text.startswith("-")) else text
 
 
 # --- SymPy's form ---------------------------------------------------------------------------------

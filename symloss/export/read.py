@@ -41,6 +41,9 @@ class ExportedFile:
     facts: dict[str, str] = field(default_factory=dict)
     model: bytes | None = None
 
+    def _repr_latex_(self) -> str:
+        return self.loss._repr_latex_()
+
 
 def read_export(path: Path) -> ExportedFile:
     """The loss that an exported `.py` or `.json` file states.

@@ -132,6 +132,9 @@ class Handcrafted:
         """The published loss as a value, for the first of its kinds unless told otherwise."""
         return SymbolicLoss(self.exact, kind or self.kinds[0], reduction)
 
+    def _repr_latex_(self) -> str:
+        return self.loss()._repr_latex_()
+
 
 def number_text(value: float | Decimal) -> str:
     """The shortest text that reads back as the same float."""

@@ -66,3 +66,6 @@ class SymbolicLossModule(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{format_formula(self.loss.expression)}, {self.loss.kind.value}, {self.loss.reduction}"
+
+    def _repr_latex_(self) -> str:
+        return self.to_symbolic()._repr_latex_()

@@ -8,6 +8,7 @@ from enum import Enum
 
 from symloss.errors import ExpressionError
 from symloss.expr import Expr
+from symloss.expr.latex import expression_latex
 
 
 class Kind(str, Enum):
@@ -25,6 +26,13 @@ class Kind(str, Enum):
     BINARY = "binary"
     REGRESSION = "regression"
 
+
+SYMBOLS = {
+    Kind.MULTICLASS: {"prediction": "p_{ic}", "target": "y_{ic}", "classes": "C"},
+    Kind.BINARY: {"prediction": "p_{i}", "target": "y_{i}", "classes": "C"},
+    Kind.REGRESSION: {"prediction": r"\hat{y}_{i}", "target": "y_{i}", "classes": "C"},
+}
+"""What inputs are called in mathematics."""
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -49,6 +57,10 @@ class SymbolicLoss:
             )
         if "prediction" not in self.expression.inputs:
             raise ExpressionError("a loss must contain the prediction, or no network could learn from it")
+
+    def _repr_latex_(self) -> str:
+        """The elementwise formula, for notebooks."""
+        return f"${expression_latex(self.expression, SYMBOLS[self.kind])}$"
 
 
 class Status(str, Enum):
