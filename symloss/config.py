@@ -227,7 +227,9 @@ def _explained(message: str, given: Mapping[str, Any], kind: type[Struct]) -> st
     if unknown:
         name, place = unknown.group(1), unknown.group(2) or ""
         known = _struct(place, kind).__struct_fields__
-        return f"unknown setting '{'.'.join(filter(None, [place, name]))}': {did_you_mean(name, known)}"
+        elsewhere = [] if name.casefold() in known else _settings_called(name.casefold(), kind)
+        hint = f"did you mean {' or '.join(elsewhere)}?" if elsewhere else did_you_mean(name, known)
+        return f"unknown setting '{'.'.join(filter(None, [place, name]))}': {hint}"
     located = re.match(r"(.*?)(?:, got .*?)? - at `\$\.?(.*)`$", message)
     if not located:
         return f"settings: {message}"
@@ -280,6 +282,16 @@ def _struct(place: str, kind: type[Struct]) -> type[Struct]:
         else:
             here = type(value)
     return here
+
+
+def _settings_called(name: str, kind: type[Struct]) -> list[str]:
+    """Every setting of this name in a table of `kind`, such as 'training.steps' and 'tuning.steps'."""
+    found = [f"'{name}'"] if name in kind.__struct_fields__ else []
+    for field in msgspec.structs.fields(kind):
+        for own in (field.type, *get_args(field.type)):  # a table, or one that may be left out
+            if isinstance(own, type) and issubclass(own, Struct) and name in own.__struct_fields__:
+                found.append(f"'{field.name}.{name}'")
+    return found
 
 
 def _choices(setting: str, table: type[Struct]) -> list[str]:

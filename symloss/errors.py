@@ -71,11 +71,15 @@ class SymlossWarning(UserWarning):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `name`: the nearest known one, or all of them."""
+    """The end of a sentence about an unknown `name`: the nearest known one, or all of them.
+
+    Capital and small letters are the same here, so that MLP is near to mlp.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)
+    folded = {own.casefold(): own for own in names}
+    close = difflib.get_close_matches(name[:200].casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?{strange_letters(name)}"
+        return f"did you mean '{folded[close[0]]}'?{strange_letters(name)}"
     more = f" and {len(names) - MOST_KNOWN} more" if len(names) > MOST_KNOWN else ""
     return f"known are: {', '.join(names[:MOST_KNOWN])}{more}{strange_letters(name)}"
 

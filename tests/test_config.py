@@ -118,6 +118,15 @@ def test_a_text_that_assigns_nothing_is_refused(text):
     [
         ({"sed": 1}, "unknown setting 'sed': did you mean 'seed'?"),
         ({"training": {"step": 1}}, "unknown setting 'training.step': did you mean 'steps'?"),
+        ({"training": {"Steps": 1}}, "unknown setting 'training.Steps': did you mean 'steps'?"),
+        (
+            {"steps": 1},
+            "unknown setting 'steps': did you mean 'training.steps' or 'tuning.steps' or 'finalists.steps'?",
+        ),
+        (
+            {"training": {"population": 1}},
+            "unknown setting 'training.population': did you mean 'population'?",
+        ),
         ({"seed": -1}, "setting 'seed': expected a whole number >= 0, found -1"),
         ({"seed": 0.5}, "setting 'seed': expected a whole number, found 0.5"),
         ({"seed": "x" * 99}, f"setting 'seed': expected a whole number, found '{'x' * 59}..."),

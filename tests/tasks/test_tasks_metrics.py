@@ -205,6 +205,9 @@ def test_a_quantile_has_the_least_pinball_loss():
     ("name", "kind", "message"),
     [
         ("nll", Kind.MULTICLASS, "did you mean 'cross-entropy'?"),
+        ("RMSE", Kind.REGRESSION, "did you mean 'mse'?"),
+        ("F1", Kind.MULTICLASS, "did you mean 'f1'?"),
+        ("Top-3", Kind.MULTICLASS, "did you mean 'top-3'?"),
         ("top5", Kind.MULTICLASS, "did you mean 'top-5'?"),
         ("top-0", Kind.MULTICLASS, "unknown metric 'top-0'"),
         ("top-5", Kind.BINARY, "'top-5' is not defined for binary tasks; choose from error"),

@@ -75,10 +75,16 @@ def _named(name: str) -> Metric:
         found = re.fullmatch(family.pattern, name)
         if found:
             return family.make(found[1])
-    if name in ELSEWHERE:
-        raise TaskError(f"unknown metric '{name}'; did you mean '{ELSEWHERE[name]}'?")
-    names = [*METRICS, *(family.example for family in FAMILIES)]
-    raise TaskError(f"unknown metric '{name}'; {did_you_mean(name, names)}")
+    raise TaskError(f"unknown metric '{name}'; {_nearest(name)}")
+
+
+def _nearest(name: str) -> str:
+    small = name.lower()
+    if small in ELSEWHERE:
+        return f"did you mean '{ELSEWHERE[small]}'?"
+    if any(re.fullmatch(family.pattern, small) for family in FAMILIES):
+        return f"did you mean '{small}'?"
+    return did_you_mean(name, [*METRICS, *(family.example for family in FAMILIES)])
 
 
 def own_metric(function: Callable[..., Any], kind: Kind, name: str | None = None) -> Metric:
