@@ -31,19 +31,31 @@ def telling_nothing(baselines: Sequence[tuple[str, float]]) -> list[str]:
 
 
 def unbeaten(outcome: Outcome) -> list[str]:
-    """A sentence if the search, by its own measure, did not beat the best known loss."""
-    best = next(outcome.candidates.cheapest(), None)
-    fitness = None if best is None else best.score.fitness
-    if fitness is None or not outcome.baselines or fitness < outcome.baselines[0][1]:
+    """A sentence if the search, by its own measure, did not beat the best known loss.
+
+    Finalists are compared with known losses that were trained as they were; without them, candidates are.
+    """
+    best, cheapest = next(outcome.candidates.ranked(), None), next(outcome.candidates.cheapest(), None)
+    if best is None or cheapest is None or cheapest.score.fitness is None:
         return []
-    name, cost = outcome.baselines[0]
-    said = f"its candidates reach {fitness:.4g} and so do not beat {name} ({cost:.4g}); "
-    if cost == 0.0:
-        samples = len(outcome.task.valid)
-        return [
-            f"{said}nothing can: the task, judged on {samples} validation samples, is too easy to search on"
-        ]
-    return [f"{said}more generations or another grammar may"]
+    if outcome.rivals and best.confirmation is not None and best.confirmation.cost is not None:
+        known, cost = outcome.rivals, best.confirmation.cost
+        said = f"trained longer and from fresh seeds, it reaches {cost:.4g} and so does not beat"
+    else:
+        known, cost = outcome.baselines, cheapest.score.fitness
+        said = f"its candidates reach {cost:.4g} and so do not beat"
+    if not known or cost < known[0][1]:
+        return []
+    name, least = known[0]
+    return [f"{said} {name} ({least:.4g}); {_advice(outcome, least)}"]
+
+
+def _advice(outcome: Outcome, cost: float) -> str:
+    """What helps where a known loss of that cost is not beaten."""
+    if cost > 0.0:
+        return "more generations or another grammar may"
+    samples = len(outcome.task.valid)
+    return f"nothing can: the task, judged on {samples} validation samples, is too easy to search on"
 
 
 def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from symloss.archive.holding import held, make_folder
 from symloss.config import SearchConfig
 from symloss.errors import RunError, StoppedError, SymlossError
 from symloss.escaping import pasted
+from symloss.expr import Expr
 from symloss.grammar import Grammar
 from symloss.making import (
     check_metric,
@@ -27,7 +29,7 @@ from symloss.making import (
     settled,
     task_of,
 )
-from symloss.meta.calibration import calibrate
+from symloss.meta.calibration import calibrate, known_losses
 from symloss.meta.choosing import plan_for
 from symloss.meta.confirm import best_rate, longer, run_trials, standard_error
 from symloss.meta.evaluator import Evaluator
@@ -46,6 +48,9 @@ HOPELESS = 2
 CONFIRMATION_SEED = 10_000
 """Seeds of finalists start here, so that they are not those on which the finalists were chosen."""
 
+RIVALS = 3
+"""Known losses, the best ones, that are trained as the finalists are."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -54,6 +59,7 @@ class Outcome:
     complete:  False if it was stopped before its end.
     baselines: name and validation cost of known losses, best first, trained as candidates are and each at
                its best learning rate; empty if the learning rate was given.
+    rivals:    the best of them again, trained as finalists are; empty if there were none of either.
     """
 
     config: SearchConfig
@@ -63,6 +69,7 @@ class Outcome:
     complete: bool
     folder: Path | None
     baselines: tuple[tuple[str, float], ...] = ()
+    rivals: tuple[tuple[str, float], ...] = ()
 
     @property
     def ranked(self) -> list[Candidate]:
@@ -105,6 +112,7 @@ class SearchRun:
         )
         self.search = make_search(self.config, self.grammar, self.task)
         self.baselines: tuple[tuple[str, float], ...] = ()
+        self.rivals: tuple[tuple[str, float], ...] = ()
         self._generation = 0
         self._earlier_seconds = 0.0
         self._broken = 0
@@ -165,7 +173,14 @@ class SearchRun:
         self._show("stopped" if stopped else "finished")
         path = self.folder.path if self.folder else None
         return Outcome(
-            self.config, self.task, self.metric, self.candidates, not stopped, path, self.baselines
+            self.config,
+            self.task,
+            self.metric,
+            self.candidates,
+            not stopped,
+            path,
+            self.baselines,
+            self.rivals,
         )
 
     def _search(self) -> None:
@@ -235,37 +250,53 @@ class SearchRun:
 
     def _confirm(self) -> None:
         """Train the best candidates again with more seeds, more steps and several learning rates."""
-        settings, training = self.config.finalists, self.training
-        assert training.learning_rate is not None
+        settings = self.config.finalists
         best = self.evaluator.distinct(self.candidates.ranked(), settings.count, settings.distance)
         if not best:
             return
+        found = self._trained_longer([c.loss.expression for c in best])
+        confirmations = {candidate.id: own for candidate, own in zip(best, found, strict=True)}
+        self.candidates.confirm(confirmations)
+        if self.folder:
+            self.folder.add_finalists(confirmations.items())
+        self._confirm_rivals()
+
+    def _confirm_rivals(self) -> None:
+        """Train the best known losses as the finalists were, so that their costs can be compared."""
+        names = [name for name, _ in self.baselines[:RIVALS]]
+        if not names:
+            return
+        known = known_losses(self.task, self.training, self.config.seed)
+        found = self._trained_longer([known[name] for name in names])
+        costs = [math.inf if own.cost is None else own.cost for own in found]
+        self.rivals = tuple(sorted(zip(names, costs, strict=True), key=lambda pair: pair[1]))
+        self._event("compared", baselines=dict(zip(names, (own.cost for own in found), strict=True)))
+
+    def _trained_longer(self, losses: Sequence[Expr]) -> list[Confirmation]:
+        """A second look at each loss, as finalists are trained."""
+        settings, training = self.config.finalists, self.training
+        assert training.learning_rate is not None
         rates = [float(f"{training.learning_rate * factor:.3g}") for factor in settings.factors]
         seeds = [self.config.seed + CONFIRMATION_SEED + i for i in range(settings.seeds)]
         longer_training = longer(training, settings.steps)
         trials = run_trials(
             self.task,
             self.metric,
-            [c.loss.expression for c in best],
-            [rates] * len(best),
+            losses,
+            [rates] * len(losses),
             seeds,
             longer_training,
             lambda: self.watcher.stage("finalists"),
             spare=True,
         )
-        confirmations: dict[int, Confirmation] = {}
-        for position, candidate in enumerate(best):
+
+        def second_look(position: int) -> Confirmation:
             rate, cost = best_rate(trials, position)
-            confirmations[candidate.id] = Confirmation(
-                cost if cost < float("inf") else None,
-                rate,
-                longer_training.steps,
-                settings.seeds,
-                standard_error(trials, position, rate),
-            )
-        self.candidates.confirm(confirmations)
-        if self.folder:
-            self.folder.add_finalists(confirmations.items())
+            error = standard_error(trials, position, rate)
+            known = cost if math.isfinite(cost) else None
+            return Confirmation(known, rate, longer_training.steps, settings.seeds, error)
+
+        return [second_look(position) for position in range(len(losses))]
 
     def _save(self, finished: bool) -> None:
         if self.folder:

@@ -329,7 +329,7 @@ def test_what_is_to_be_known_of_a_search_is_noted_and_warned_of():
         search.fit(x, y)
     told = [str(warning.message) for warning in warned]
     assert told[0].startswith("all known losses cost the same")
-    assert told[1].startswith("its candidates reach 0.5 and so do not beat")
+    assert told[1].startswith("trained longer and from fresh seeds, it reaches 0.5 and so does not beat")
     assert {warning.filename for warning in warned} == {__file__}
     assert set(told) <= set(search.notes_)
     with warnings.catch_warnings():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from symloss.expr import Expr
 from symloss.losses.catalogue import CATALOGUE
 from symloss.meta.confirm import best_rate, run_trials
 from symloss.meta.sample import normalised, untrained_sample
@@ -40,14 +41,21 @@ def calibrate(
     task: Task, metric: Metric, training: Training, seed: int, tick: Callable[[], None] | None = None
 ) -> Calibration:
     """Train the catalogue's losses for this kind of task at `RATES` as candidates will be trained."""
-    rows = [CATALOGUE[name] for name in KNOWN if task.kind in CATALOGUE[name].kinds]
-    losses = [row.expression for row in rows]
     with one_thread():
-        if training.normalise:
-            losses = normalised(losses, untrained_sample(task, SAMPLE, seed))
+        known = known_losses(task, training, seed)
+        losses = list(known.values())
         seeds = [seed + i for i in range(training.seeds)]
         trials = run_trials(task, metric, losses, [RATES] * len(losses), seeds, training, tick)
     best = [best_rate(trials, position) for position in range(len(losses))]
     rate, _ = min(best, key=lambda pair: (pair[1], pair[0]))
-    costs = sorted(((row.name, cost) for row, (_, cost) in zip(rows, best, strict=True)), key=lambda c: c[1])
+    costs = sorted(((name, cost) for name, (_, cost) in zip(known, best, strict=True)), key=lambda c: c[1])
     return Calibration(rate, tuple(costs))
+
+
+def known_losses(task: Task, training: Training, seed: int) -> dict[str, Expr]:
+    """The catalogue's losses for this kind of task by name, scaled as candidates are."""
+    rows = [CATALOGUE[name] for name in KNOWN if task.kind in CATALOGUE[name].kinds]
+    losses = [row.expression for row in rows]
+    if training.normalise:
+        losses = normalised(losses, untrained_sample(task, SAMPLE, seed))
+    return dict(zip((row.name for row in rows), losses, strict=True))

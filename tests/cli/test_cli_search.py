@@ -7,6 +7,7 @@ import runpy
 import signal
 import time
 
+import msgspec
 import pytest
 import torch
 from cli_helpers import contents, process, succeed, symloss
@@ -253,6 +254,51 @@ def test_a_search_that_beats_no_known_loss_says_so():
     assert unbeaten(replace(outcome, baselines=(("perfect", -1.0),)))[0].count("do not beat perfect") == 1
     assert unbeaten(replace(outcome, baselines=(("hopeless", 1e9),))) == []
     assert unbeaten(replace(outcome, baselines=())) == []
+
+
+def test_finalists_are_compared_with_known_losses_that_were_trained_as_they_were(tmp_path):
+    """The costs are those of an independent confirmation, and not those of the calibration."""
+    from dataclasses import replace
+
+    from symloss.config import resolve
+    from symloss.meta.calibration import known_losses
+    from symloss.meta.confirm import best_rate, longer, run_trials
+    from symloss.notes import unbeaten
+    from symloss.run import start
+
+    settings = {
+        "training": {"steps": 20},
+        "tuning": {"steps": 3},
+        "finalists": {"count": 1, "seeds": 2, "factors": [1]},
+    }
+    config = resolve({"model": "linear", "population": 4, "generations": 1, **settings})
+    outcome = start(config, tmp_path / "run")
+    (calibrated, rivals) = (
+        json.loads(line)
+        for line in (tmp_path / "run/events.jsonl").read_text().splitlines()
+        if "baselines" in line
+    )
+    training = msgspec.structs.replace(config.training, learning_rate=calibrated["learning_rate"])
+    name, cost = outcome.rivals[0]
+    assert rivals["baselines"] == dict(outcome.rivals)
+    assert len(outcome.rivals) == 3
+    loss = known_losses(outcome.task, training, 0)[name]
+    rates = [[training.learning_rate]]
+    trials = run_trials(
+        outcome.task,
+        outcome.metric,
+        [loss],
+        rates,
+        [10_000, 10_001],
+        longer(training, config.finalists.steps),
+    )
+    assert best_rate(trials, 0)[1] == cost
+
+    best = next(outcome.candidates.ranked()).confirmation.cost
+    worse = replace(outcome, baselines=(("lucky", -1.0),), rivals=(("known", best + 1),))
+    assert unbeaten(worse) == []
+    (said,) = unbeaten(replace(worse, rivals=(("known", best),)))
+    assert f"it reaches {best:.4g} and so does not beat known ({best:.4g}); " in said
 
 
 def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):
