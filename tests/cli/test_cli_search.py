@@ -301,6 +301,14 @@ def test_finalists_are_compared_with_known_losses_that_were_trained_as_they_were
     assert f"it reaches {best:.4g} and so does not beat known ({best:.4g}); " in said
 
 
+def test_every_candidate_of_a_run_is_a_seed_of_its_grammar(finished, tmp_path):
+    """Also where tuning has put weights into its formula that the grammar does not have."""
+    told = succeed(f"search TINY --seeds {finished} --population 9 --generations 1 --out {tmp_path / 'next'}")
+    first = told.splitlines()[0]
+    assert re.fullmatch(r"starting from \d seeds; \d of them as before they were tuned, since .*", first)
+    assert "left out" not in first
+
+
 def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):
     (tmp_path / "flat.py").write_text("def cost(predictions, targets):\n    return 0.5\n")
     words = (

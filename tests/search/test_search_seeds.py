@@ -76,12 +76,24 @@ def test_methods_that_have_no_use_for_seeds_say_so(method):
 
 
 def test_what_cannot_be_derived_is_counted():
-    seeds = [parse_expression(text) for text in ("-(y * log(p))", "sin(p)", "y * square(1 - p)")]
+    seeds = {seed: seed for seed in map(parse_expression, ("-(y * log(p))", "sin(p)", "y * square(1 - p)"))}
     found = sow(seeds, load_grammar("classification"), 1)
-    assert (len(found.used), found.left_out, found.too_many) == (1, 1, 1)
-    assert "1 left out that the grammar cannot derive" in found.sentence
+    assert (len(found.used), found.untuned, found.left_out, found.too_many) == (1, 0, 1, 1)
+    assert found.sentence.startswith(
+        "starting from 1 seed; 1 left out that the grammar cannot derive; 1 left"
+    )
+    hopeless = parse_expression("sin(p)")
     with pytest.raises(ExpressionError, match="can derive none of the 1 seeds"):
-        sow(seeds[1:2], load_grammar("classification"), 1)
+        sow({hopeless: hopeless}, load_grammar("classification"), 1)
+
+
+def test_a_seed_whose_weights_cannot_be_derived_is_taken_as_before_it_was_tuned():
+    tuned, before = parse_expression("y * pow(1.3 - 1.2 * p, 2.7)"), parse_expression("y * pow(1 - p, 2.4)")
+    assert derivable(load_grammar("classification"), tuned) is None
+    kept = parse_expression("y * (1.5 * pow(1 - p, 2))")
+    found = sow({tuned: before, kept: before}, load_grammar("classification"), 9)
+    assert (found.used, found.untuned, found.left_out) == ((before, kept), 1, 0)
+    assert "starting from 2 seeds; 1 of them as before they were tuned" in found.sentence
 
 
 @pytest.mark.parametrize(
