@@ -56,13 +56,12 @@ def command(
     from symloss.benchmark.finish import write_results
     from symloss.benchmark.job import run_suite
 
-    with progress() as (say, tick):
-        try:
-            with polite_interrupts(say) as stop:
-                results = run_suite(plan, out, say, tick, stop)
-        except (KeyboardInterrupt, StoppedError):
-            echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
-            raise SystemExit(INTERRUPTED) from None
+    try:
+        with progress() as (say, tick), polite_interrupts(say) as stop:
+            results = run_suite(plan, out, say, tick, stop)
+    except (KeyboardInterrupt, StoppedError):
+        echo(f"stopped; what was done is in {out}, and the same command goes on", err=True)
+        raise SystemExit(INTERRUPTED) from None
     chosen = [f"--case {name}" for name in cases] + [f"--set {shlex.quote(text)}" for text in assignments]
     words = " ".join(["symloss benchmark", shlex.quote(str(suite)), *chosen])
     for name in write_results(plan, results, out, report or out, gallery, words):

@@ -70,14 +70,13 @@ def evaluate_and_report(settings: EvaluationSettings, out: Path | None, as_json:
     """Evaluate, showing progress, and print the outcome."""
     from symloss.evaluation.comparing import evaluate
 
-    with progress(quiet=as_json) as (say, tick):
-        try:
-            with polite_interrupts(say) as stop:
-                found = evaluate(settings, out, say, tick, stop, warn)
-        except (KeyboardInterrupt, StoppedError):
-            kept = f"; what was trained is kept. Go on with: symloss resume {pasted(out)}" if out else ""
-            echo(f"stopped{kept}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+    try:
+        with progress(quiet=as_json) as (say, tick), polite_interrupts(say) as stop:
+            found = evaluate(settings, out, say, tick, stop, warn)
+    except (KeyboardInterrupt, StoppedError):
+        kept = f"; what was trained is kept. Go on with: symloss resume {pasted(out)}" if out else ""
+        echo(f"stopped{kept}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         echo(json.dumps(found.as_json(), indent=2, allow_nan=False))
         return

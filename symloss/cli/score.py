@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from symloss.cli.interrupts import INTERRUPTED
 from symloss.cli.losses import LossCommand
 from symloss.cli.progress import progress
 from symloss.cli.tasks import task_given, task_options
@@ -42,12 +43,12 @@ def command(loss: str, assignments: tuple[str, ...], as_json: bool, **options: A
         given |= {"learning_rates": [options["learning_rate"]], "widen": 0}
     task = task_settings([source_of(loss)], task_given(options))
     budget = budget_of(given, options["steps"], assignments)
-    with progress(quiet=True) as (_, tick):
-        try:
+    try:
+        with progress(quiet=True) as (_, tick):
             found = score(loss, task, budget, tick, warn)
-        except KeyboardInterrupt:
-            echo("stopped", err=True)
-            raise SystemExit(130) from None
+    except KeyboardInterrupt:
+        echo("stopped", err=True)
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         echo(json.dumps(asdict(found), allow_nan=False))
     else:

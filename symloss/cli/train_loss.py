@@ -92,15 +92,14 @@ def command(
 
 def report(run: Run, folder: Path) -> None:
     """Run, showing progress, and say what came out."""
-    with progress() as (say, tick):
-        try:
-            with polite_interrupts(say) as stop:
-                found = run(say, tick, stop)
-        except (KeyboardInterrupt, StoppedError):
-            begun = os.path.exists(folder / "run.json")
-            kept = f"what was saved is kept. Go on with: symloss resume {pasted(folder)}"
-            echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
-            raise SystemExit(INTERRUPTED) from None
+    try:
+        with progress() as (say, tick), polite_interrupts(say) as stop:
+            found = run(say, tick, stop)
+    except (KeyboardInterrupt, StoppedError):
+        begun = os.path.exists(folder / "run.json")
+        kept = f"what was saved is kept. Go on with: symloss resume {pasted(folder)}"
+        echo(f"stopped; {kept if begun else 'nothing was begun'}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     echo(f"learned: a network trained under it has validation {found.metric} {found.cost:.4g}")
     echo(f"next: symloss analyze {pasted(folder)}")
     echo(f"      symloss evaluate {pasted(folder)}")

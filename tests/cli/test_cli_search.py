@@ -169,6 +169,33 @@ def test_a_second_interrupt_ends_at_once(tmp_path):
     assert f"symloss resume {run}" in output
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "evaluate focal --steps 100000",
+        "score focal --steps 100000",
+        "train-loss ml3 --meta-steps 100000 --out run",
+    ],
+)
+def test_the_last_words_have_a_line_of_their_own(command, tmp_path, monkeypatch):
+    """On a terminal the turning clock is gone by then, or a shell's prompt stands on its line."""
+    monkeypatch.chdir(tmp_path)
+    show = "\x1b[?25h"  # the cursor
+    with process(f"{command} --model linear", FORCE_COLOR="1") as running:
+        assert running.stdout is not None
+        seen = ""
+        while seen.count("preparing") < 2:  # it turns
+            seen += running.stdout.read(1)
+            assert running.poll() is None, seen
+        running.send_signal(signal.SIGINT)
+        output = running.stdout.read()
+    assert running.returncode == 130, output
+    clock, words = output.split("stopped")
+    assert show in clock
+    assert show not in words
+    assert words.endswith("\n")
+
+
 def test_a_time_budget_ends_a_search_early(tmp_path):
     run = tmp_path / "run"
     succeed(f"search TINY --generations 1000 --time-budget 0.5 --out {run}")
