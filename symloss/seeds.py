@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from symloss.archive import RunFolder
-from symloss.errors import ExpressionError
+from symloss.errors import ExpressionError, RunError
 from symloss.expr import Expr, bound, guarded, parse_expression, print_expression
 from symloss.grammar import Grammar
 from symloss.reading.files import read_text
@@ -39,7 +39,10 @@ def load_seeds(source: str, kind: Kind, classes: int) -> dict[Expr, Expr]:
         rows = [row for row in CATALOGUE.values() if kind in row.kinds]
         found = _untuned(bound(row.expression, classes) for row in rows)
     elif os.path.isdir(source):
-        candidates = ranked(RunFolder.open(Path(source)).candidates())[:MOST]
+        folder = RunFolder.open(Path(source))
+        candidates = ranked(folder.candidates())[:MOST]
+        if not candidates:
+            raise RunError(folder.nothing_found())
         found = {candidate.loss.expression: candidate.proposal.structure for candidate in candidates}
     elif source.endswith(".csv"):
         from symloss.fitting.pysr_equations import read_hall_of_fame

@@ -65,7 +65,10 @@ def load_loss(
 
 def _from_run(path: Path, rank: int | None, id_: int | None) -> LoadedLoss:
     folder = RunFolder.open(path)
-    candidate = _chosen(path, ranked(folder.candidates()), rank, id_)
+    table = ranked(folder.candidates())
+    if not table:
+        raise RunError(folder.nothing_found())
+    candidate = _chosen(path, table, rank, id_)
     return LoadedLoss(candidate.loss, f"candidate {candidate.id} of {path}", header_of(folder), candidate)
 
 
@@ -94,8 +97,6 @@ def catalogue_header(row: Handcrafted) -> Header:
 
 
 def _chosen(path: Path, table: list[Candidate], rank: int | None, id_: int | None) -> Candidate:
-    if not table:
-        raise RunError(f"no candidate of '{path}' could be trained, so there is none to take")
     if id_ is not None:
         for candidate in table:
             if candidate.id == id_:

@@ -275,6 +275,15 @@ class RunFolder:
             return None
         return self._decode("state.json", self._read("state.json"), SavedState)
 
+    def nothing_found(self) -> str:
+        """What to say of a run in which no candidate was trained to the end."""
+        if self.state() is not None:
+            return f"no candidate of '{self.path}' could be trained, so there is none to take"
+        return (
+            f"the search in '{self.path}' was stopped before its first generation was finished; "
+            f"go on with: symloss resume {pasted(self.path)}"
+        )
+
     def cut_back(self, state: SavedState | None) -> None:
         """Drop what an interrupted generation wrote after `state` was saved: call this before going on."""
         path = self.path / "candidates.jsonl"

@@ -57,7 +57,7 @@ def command(run: Path, limit: int, everything: bool, as_json: bool, latex: bool,
     ]:
         console.print(line, markup=False, highlight=False)
     if not chosen:
-        console.print("no candidate could be trained yet")
+        echo(folder.nothing_found())
         return
     console.print(candidate_table(chosen[:limit], statuses=everything))
     if len(chosen) > limit:

@@ -78,7 +78,27 @@ def test_a_search_that_finds_nothing_says_why(files):
     assert "none of 8 candidates could be trained (" in result.output
     assert "diverged" in result.output
     assert symloss("show nothing").exit_code == 0
-    assert "could be trained" in symloss("export nothing").output
+    assert "no candidate of 'nothing' could be trained" in symloss("export nothing").output
+
+
+def stop_at_once(run):
+    """Make a finished run look interrupted in its first generation."""
+    for name in ("state.json", "candidates.csv"):
+        (run / name).unlink()
+    for name in ("candidates.jsonl", "finalists.jsonl"):
+        (run / name).write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["evaluate run", "score run", "export run", "analyze run", "search TINY --seeds run --out next"],
+)
+def test_a_run_that_was_stopped_before_any_candidate_says_how_to_go_on(here, command):
+    stop_at_once(here / "run")
+    before = contents(here)
+    check_refusal(symloss(command), ["before its first generation was finished", "symloss resume run"])
+    assert contents(here) == before
+    assert "symloss resume run" in symloss("show run").output
 
 
 @pytest.mark.parametrize(
