@@ -109,7 +109,7 @@ class LiveTable:
 
     def __init__(self, console: Console) -> None:
         self._progress: Progress | None = None
-        self._headline = ""
+        self._to_beat = ""
         self._stage = "preparing"
         self._steps = 0
         self._note = ""
@@ -126,15 +126,17 @@ class LiveTable:
         self._live.__exit__(None, None, None)
 
     def started(self, config: SearchConfig, task: Task, grammar: Grammar) -> None:
-        notes = (f"  {note}" for note in task.notes)
-        self._headline = "\n".join([headline(config, task, grammar), *notes])
+        """Print what stays as it is above the part that is redrawn."""
+        self._live.console.print(Text(headline(config, task, grammar), style="bold"))
+        for note in task.notes:
+            self._live.console.print(Text(f"  {note}"))
 
     def stage(self, name: str) -> None:
         self._steps = self._steps + 1 if name == self._stage else 0
         self._stage = name
 
     def calibrated(self, calibration: Calibration) -> None:
-        self._headline += f"\n{to_beat(calibration)}"
+        self._to_beat = to_beat(calibration)
 
     def note(self, text: str) -> None:
         self._note = text
@@ -145,7 +147,7 @@ class LiveTable:
 
     def _draw(self) -> Group:
         progress = self._progress
-        parts: list[Text | Table] = [Text(self._headline, style="bold")]
+        parts: list[Text | Table] = [Text(self._to_beat, style="bold")] if self._to_beat else []
         if progress is None:
             parts.append(Text(f"generation 1, {self._stage}, step {self._steps}"))
         else:

@@ -32,7 +32,10 @@ def test_a_search_prints_a_line_for_each_generation(tmp_path):
 
 
 def test_a_terminal_gets_a_live_table(tmp_path):
-    shown = succeed(f"search TINY --out {tmp_path / 'run'}", FORCE_COLOR="1", COLUMNS="100", LINES="40")
+    words = f"search TINY --label-noise 0.4 --out {tmp_path / 'run'}"
+    shown = succeed(words, FORCE_COLOR="1", COLUMNS="100", LINES="40")
+    assert shown.count("label noise: 432 of 1079 training labels") == 1  # above what is redrawn
+    assert shown.count("evomal on digits") == 1
     assert "best by size" in shown
     assert "generation 2/2" in shown
     assert "finished" in shown
