@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -89,19 +89,32 @@ def compared_cells(comparisons: Sequence[Comparison]) -> Cells:
     ]
 
 
-def protocol(evaluation: Evaluation) -> str:
-    """How the numbers came about, in a few sentences."""
+EXPLAINED = ("verdict", "effect", "ms/step")
+"""Columns whose names do not say enough."""
+
+VERDICT = (
+    "a win or loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons"
+)
+EFFECT = "effect is the rank-biserial correlation, negative where the judged loss is better"
+STEP = " ms/step is the time of a training step of a single network, on one thread or on the GPU."
+
+
+def protocol(evaluation: Evaluation, shown: Collection[str] = EXPLAINED) -> str:
+    """How the numbers came about, in a few sentences. shown: columns, of which no others are explained."""
     comparisons = sum(len(task.comparisons) for task in evaluation.tasks)
     tried = f"{evaluation.choosing_seeds} seed{'s' * (evaluation.choosing_seeds != 1)} a setting"
+    words = [
+        "* marks what is judged",
+        *([VERDICT] if "verdict" in shown else []),
+        *([EFFECT] if "effect" in shown else []),
+        *(["in brackets the seeds won and lost"] if "verdict" in shown else []),
+    ]
     return (
         f"Every loss got its learning rate from the same grid on validation data ({tried}, "
         f"{evaluation.steps} steps), was then trained from {evaluation.seeds} fresh "
         f"seed{'s' * (evaluation.seeds != 1)} and tested once on clean test data. Seeds are paired: equal "
-        "ones start from equal weights and see equal batches. Lower is better; * marks what is judged; a win "
-        "or loss is one at 5 % by Wilcoxon's signed-rank test after Holm's correction for all comparisons; "
-        "effect is the rank-biserial correlation, negative where the judged loss is better; in brackets the "
-        "seeds won and lost. ms/step is the time of a training step of a single network, on one thread or on "
-        f"the GPU.{too_few(evaluation.seeds, comparisons)}"
+        f"ones start from equal weights and see equal batches. Lower is better; {'; '.join(words)}."
+        f"{STEP if 'ms/step' in shown else ''}{too_few(evaluation.seeds, comparisons)}"
     )
 
 
@@ -136,9 +149,12 @@ def as_rich(evaluation: Evaluation, width: int) -> Group:
     from rich.table import Table
     from rich.text import Text
 
+    named: set[str] = set()
+
     def table(header: Sequence[str], cells: Cells, spare: Sequence[int]) -> Table:
         made = Table()
         shown = fitting(header, cells, width, spare)
+        named.update(header[column] for column in shown)
         for column in shown:
             # Other columns give way to the names, which say what a row is about.
             kept = column == 0
@@ -161,7 +177,7 @@ def as_rich(evaluation: Evaluation, width: int) -> Group:
             parts.append(table(names, cells, [names.index("effect"), names.index("Holm p")]))
     if evaluation.ranking is not None:
         parts.append(Text(ranked_sentence(evaluation.ranking)))
-    parts.append(Text(protocol(evaluation), style="dim"))
+    parts.append(Text(protocol(evaluation, named), style="dim"))
     return Group(*parts)
 
 

@@ -392,8 +392,14 @@ def test_a_narrow_terminal_keeps_the_names_and_goes_without_times():
         return console.file.getvalue()
 
     assert "ms/step" in shown(160).split("Every loss")[0]
-    narrow = shown(80).split("Every loss")[0]
+    narrow, explained = shown(80).split("Every loss")
     assert "ms/step" not in narrow
+    assert "ms/step" not in explained  # nor what it would mean
+    assert ("effect" in narrow) == ("rank-biserial" in explained)
+    wide, explained = shown(200).split("Every loss")
+    assert "ms/step" in wide
+    assert "ms/step" in explained
+    assert "rank-biserial" in explained
     assert all(f"│ {name} " in narrow for name in losses)
     assert max(map(len, narrow.splitlines())) == 80
     for width in (80, 72):
@@ -401,6 +407,7 @@ def test_a_narrow_terminal_keeps_the_names_and_goes_without_times():
         (row,) = [line for line in own.splitlines() if " to " in line]
         assert re.search(r"│ cross-entropy │ .* to -?\d\S* │ .*\(\d:\d\) │$", row), "no number is broken"
     assert "effect" not in own
+    assert "rank-biserial" not in shown(72)
     assert "effect" in shown(160).split("Every loss")[0]
 
 
