@@ -14,8 +14,9 @@ from symloss.expr import Expr
 from symloss.making import metric_of, task_of
 from symloss.meta.calibration import calibrate
 from symloss.meta.confirm import run_trials
+from symloss.places import relocated
 from symloss.records import Candidate
-from symloss.run_record import changed_data, config_of
+from symloss.run_record import begun_in, changed_data, config_of
 
 SEEDS = 5
 """Networks that are trained under each of the two, the same fresh ones."""
@@ -53,7 +54,7 @@ def rescored(
             f"the search in '{path}' was given its data or metric in Python, so its losses cannot be trained "
             "again here"
         )
-    config = config_of(folder)
+    config = relocated(config_of(folder), begun_in(folder))
     task = task_of(config)
     for line in changed_data(folder, task):
         warn(line)

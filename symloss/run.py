@@ -33,8 +33,9 @@ from symloss.meta.calibration import calibrate, known_losses
 from symloss.meta.choosing import plan_for
 from symloss.meta.confirm import best_rate, longer, run_trials, standard_error
 from symloss.meta.evaluator import Evaluator
+from symloss.places import relocated
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
-from symloss.run_record import changes_since, config_of, determinism, folder_grammar, run_record
+from symloss.run_record import begun_in, changes_since, config_of, determinism, folder_grammar, run_record
 from symloss.search.saved import Standing, saved_as
 from symloss.tasks import Metric, Task
 from symloss.tasks.metrics import own_metric
@@ -374,7 +375,7 @@ def _resumed(
     force: bool,
     say: Callable[[str], None],
 ) -> Outcome:
-    path, config = folder.path, config_of(folder)
+    path, config = folder.path, relocated(config_of(folder), begun_in(folder))
     if folder.record().get("task", {}).get("given"):
         raise RunError(
             f"the search in '{path}' was given its data or metric in Python, which its record does not hold; "

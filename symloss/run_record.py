@@ -15,6 +15,7 @@ from symloss.config import SearchConfig, to_settings
 from symloss.errors import RunError
 from symloss.export.header import DECISIVE
 from symloss.grammar import Grammar, parse_grammar
+from symloss.places import here
 from symloss.tasks import Task
 from symloss.tasks.fingerprint import data_digest
 
@@ -37,6 +38,7 @@ def run_record(
         "python": platform.python_version(),
         "versions": versions(),
         "platform": platform.platform(),
+        "begun_in": here(),
         "threads": torch.get_num_threads(),
         "determinism": determinism(config, task.train.x.device),
         "device": str(task.train.x.device),
@@ -106,6 +108,11 @@ def changed_data(folder: RunFolder, task: Task) -> list[str]:
 def folder_grammar(folder: RunFolder) -> Grammar:
     """The grammar that a run keeps."""
     return parse_grammar(folder.grammar_text(), str(folder.path / "grammar.grammar"))
+
+
+def begun_in(folder: RunFolder) -> str:
+    """The folder from which a search was begun; '' if its record does not say."""
+    return str(folder.record().get("begun_in") or "")
 
 
 def config_of(folder: RunFolder) -> SearchConfig:

@@ -79,7 +79,8 @@ class LearnedRecord(msgspec.Struct, frozen=True):
     """What must be in `run.json`, where more may stand.
 
     method: "ml3" or "adalfl", or "lr-offline" and "lr-online" for a learned learning rate. network: the loss
-    network's settings; None for a learning rate. config: all settings of the run.
+    network's settings; None for a learning rate. config: all settings of the run. begun_in: the folder from
+    which it was begun.
     """
 
     method: str
@@ -88,6 +89,7 @@ class LearnedRecord(msgspec.Struct, frozen=True):
     network: NetworkSettings | None
     versions: dict[str, str]
     config: dict[str, Any]
+    begun_in: str = ""
 
 
 LOGS = ("snapshots.jsonl", "events.jsonl")

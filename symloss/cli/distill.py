@@ -127,11 +127,13 @@ def _learned_task(source: str) -> dict[str, Any]:
     """The task on which a learned loss was learned, as settings; none for anything else."""
     from symloss.config import TaskSettings
     from symloss.fitting.sources import is_learned, record_of
+    from symloss.places import found_again
 
     if not is_learned(source):
         return {}
-    names = TaskSettings.__struct_fields__
-    return {name: value for name, value in record_of(Path(source)).config.items() if name in names}
+    record = record_of(Path(source))
+    config = {**record.config, **found_again(record.config, record.begun_in)}
+    return {name: value for name, value in config.items() if name in TaskSettings.__struct_fields__}
 
 
 def _fitted(

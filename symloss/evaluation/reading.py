@@ -12,6 +12,7 @@ from symloss.archive.learned import LearnedFolder
 from symloss.config import TaskSettings, checked, layered, parse_assignments
 from symloss.errors import ConfigError
 from symloss.evaluation.settings import Budget, EvaluationSettings
+from symloss.places import found_again
 
 
 def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettings:
@@ -24,14 +25,20 @@ def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettin
     if folder is not None and "task" not in given:
         path = Path(folder)
         learned = LearnedFolder.is_one(path)
-        own = LearnedFolder.open(path).record().config if learned else _of_search(path)
+        own = _of_learned(path) if learned else _of_search(path)
         names = TaskSettings.__struct_fields__
         own = {name: value for name, value in own.items() if name in names}
     return checked({**own, **given}, TaskSettings)
 
 
+def _of_learned(path: Path) -> dict[str, Any]:
+    """The configuration of a learned loss, with files as they are found from here."""
+    record = LearnedFolder.open(path).record()
+    return {**record.config, **found_again(record.config, record.begun_in)}
+
+
 def _of_search(folder: Path) -> dict[str, Any]:
-    """The configuration of a search. Raises ConfigError if its task was given in Python."""
+    """The same of a search. Raises ConfigError if its task was given in Python."""
     record = RunFolder.open(folder).record()
     if record.get("task", {}).get("given"):
         raise ConfigError(
@@ -39,7 +46,7 @@ def _of_search(folder: Path) -> dict[str, Any]:
             "choose a --task"
         )
     config: dict[str, Any] = record["config"]
-    return config
+    return {**config, **found_again(config, str(record.get("begun_in") or ""))}
 
 
 def budget_of(given: Mapping[str, Any], steps: int | None, assignments: Iterable[str] = ()) -> Budget:

@@ -14,6 +14,7 @@ from symloss.errors import RunError
 from symloss.learning.settings import LearnConfig
 from symloss.making import digest_of
 from symloss.meta.choosing import plan_for
+from symloss.places import here
 from symloss.records import Kind
 from symloss.tasks import Task
 
@@ -52,6 +53,7 @@ def record_of(config: LearnConfig, task: Task) -> dict[str, Any]:
         },
         "network": config.loss_network,
         "versions": versions(),
+        "begun_in": here(),
         "config": msgspec.to_builtins(config),
     }
 

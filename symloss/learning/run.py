@@ -35,6 +35,7 @@ from symloss.meta.online.heat import OnlineHeat
 from symloss.meta.settings import Tuning
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
+from symloss.places import relocated
 from symloss.reading.tensors import tensors_in
 from symloss.report.learned import elementwise, moment
 from symloss.report.tensorboard import log_scalars
@@ -258,7 +259,7 @@ def resume(
     """
     folder = LearnedFolder.open(path)
     with held(path):
-        config = config_of(folder)
+        config = relocated(config_of(folder), folder.record().begun_in)
         task = task_of(config)
         changes = changes_since(folder.record(), digest_of(config, task))
         answer_changes("training", path, changes, force, say)

@@ -331,6 +331,29 @@ def test_finalists_are_compared_with_known_losses_that_were_trained_as_they_were
     assert f"it reaches {best:.4g} and so does not beat known ({best:.4g}); " in said
 
 
+def test_files_of_a_run_are_found_from_another_folder(tmp_path, monkeypatch):
+    """A table, and a metric in code, that were named from the folder in which the search was begun."""
+    first, other = tmp_path / "first", tmp_path / "other"
+    (first / "my data").mkdir(parents=True)
+    other.mkdir()
+    rows = "".join(f"{n * 0.37 % 1},{n * 0.73 % 1},{n * 0.11 % 1 + 0.001}\n" for n in range(120))
+    for name in ("t.csv", "my data/v.csv"):
+        (first / name).write_text("a,b,y\n" + (rows if name == "t.csv" else rows[:600].rpartition("\n")[0]))
+    (first / "own.py").write_text("def cost(p, t):\n    return float(abs(p - t).mean())\n")
+    monkeypatch.chdir(first)
+    words = "--task 'table:t.csv?target=y&valid=my+data/v.csv' --metric own.py:cost --out run"
+    succeed(f"search TINY --generations 1 {words}")
+    here = succeed("score run --steps 5 --seeds 1")
+    monkeypatch.chdir(other)
+    assert succeed("score ../first/run --steps 5 --seeds 1") == here
+    resumed = symloss("resume ../first/run")
+    assert "is finished" in resumed.output
+    (first / "t.csv").unlink()
+    refused = symloss("score ../first/run --steps 5 --seeds 1")
+    assert refused.exit_code == 1
+    assert f"was begun in '{first}', and its file 't.csv' is neither there nor" in refused.output
+
+
 def test_every_candidate_of_a_run_is_a_seed_of_its_grammar(finished, tmp_path):
     """Also where tuning has put weights into its formula that the grammar does not have."""
     told = succeed(f"search TINY --seeds {finished} --population 9 --generations 1 --out {tmp_path / 'next'}")
