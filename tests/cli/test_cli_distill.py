@@ -67,7 +67,7 @@ def test_seeds_are_in_the_record_and_a_run_goes_on_without_their_file(tmp_path):
     path.write_text("-(y * log(p))  # mine\nsin(p)\n")
     folders = [tmp_path / name for name in ("whole", "resumed")]
     shown = [succeed(f"search TINY --seeds {path} --out {folder}") for folder in folders]
-    assert "starting from 1 seeds; 1 left out" in shown[0]
+    assert "starting from 1 seed; 1 left out" in shown[0]
     (first, *_) = [json.loads(line) for line in (folders[0] / "candidates.jsonl").read_text().splitlines()]
     assert first["operation"] == "seed"
     path.unlink()
