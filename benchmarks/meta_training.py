@@ -1,6 +1,6 @@
 """How fast candidates are tuned, trained and scored, against a plain loop, and what bounds it.
 
-    python -m benchmarks.meta_training                 # a quarter of an hour on two cores; writes the report
+    python -m benchmarks.meta_training                 # half an hour on two cores; writes the report
     python -m benchmarks.meta_training --quick         # the same on a small scale, prints only
     python -m benchmarks.meta_training --device cuda   # on a CUDA device; writes a report of its own
 

@@ -50,8 +50,8 @@ CASES = {
         grammar="evomal",
         label_noise=0.4,
         train_size=6000,
-        generations=3,
-        training=Training(steps=100, learning_rate=0.03, seeds=1),
+        generations=6,
+        training=Training(steps=100, learning_rate=0.03),
         tuning=Tuning(steps=50),
     ),
 }
