@@ -97,6 +97,23 @@ def test_tuning_ends_alike(recorded, model, network, inner_steps):
         torch.testing.assert_close(values(a, points), values(b, points), rtol=1e-9, atol=1e-12)
 
 
+def test_what_is_timed_has_been_recorded_before(monkeypatch):
+    calls = []
+
+    def counted(function):
+        calls.append(function)
+        return recorder(function)
+
+    monkeypatch.setattr(choosing, "recorder_for", lambda device: counted)
+    monkeypatch.setitem(choosing.SIZES, "cpu", (2, 16))
+    choosing._plan.cache_clear()
+    plan_for(small_task("linear"), Training(cuda_graphs=True))
+    choosing._plan.cache_clear()
+    # Comparing takes a forward pass, backward and push of three networks; timing a forward pass and
+    # backward of 16; two networks take those of three.
+    assert len(calls) == 3 + 2
+
+
 def plans_of(make_model, found=recorder) -> list[Plan]:
     x = torch.randn(7, 64)
     plans = choosing._rules(make_model, x, "auto", torch.device("cpu"))
