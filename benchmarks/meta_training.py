@@ -1,8 +1,9 @@
 """How fast candidates are tuned, trained and scored, against a plain loop, and what bounds it.
 
-    python -m benchmarks.meta_training                 # half an hour on two cores; writes the report
+    python -m benchmarks.meta_training                 # half an hour on two cores; writes two reports
+    python -m benchmarks.meta_training --only pipeline # filters and racing alone; writes docs/racing.md
     python -m benchmarks.meta_training --quick         # the same on a small scale, prints only
-    python -m benchmarks.meta_training --device cuda   # on a CUDA device; writes a report of its own
+    python -m benchmarks.meta_training --device cuda   # on a CUDA device; writes reports of its own
 
 All numbers that are compared come from one run. The engine is timed on 25 candidates and whole budgets, the
 plain loops on some of the same candidates and fewer steps; theirs is the better of one thread and all
@@ -398,12 +399,41 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small scale, prints only")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
-        "--only", choices=["speed", "growth", "pipeline"], help="this part alone; prints only"
+        "--only",
+        choices=["speed", "growth", "pipeline"],
+        help="this part alone; pipeline writes docs/racing.md, the others print only",
     )
     options = parser.parse_args()
-    device = device_of(options.device)
-    lines = [
-        "# Performance of meta-training",
+    device, whole = device_of(options.device), options.only is None
+    scales = QUICK if options.quick else FULL
+    tasks = dict(tasks_of(device))
+    plain: dict[str, Speed] = {}
+    lines: list[str] = []
+    if options.only in (None, "speed"):
+        for name, task in tasks.items():
+            report, speeds = speed_report(name, task, scales[name])
+            plain[name] = speeds.plain
+            lines += report
+            print("\n".join(report), flush=True)
+    if options.only in (None, "growth"):
+        report = growth_report(device, options.quick)
+        lines += report
+        print("\n".join(report), flush=True)
+    if whole and not options.quick:
+        write_page("performance", "Performance of meta-training", lines, device)
+    if options.only in (None, "pipeline"):
+        for name in [name for name in tasks if name not in plain]:
+            losses = proposals(tasks[name], scales[name].plain_candidates)
+            plain[name] = plain_speed(tasks[name], losses, scales[name], reshuffle=False)
+        lines = pipeline_report(options.device, options.quick, plain)
+        if not options.quick:
+            write_page("racing", "Filters and racing", lines, device)
+
+
+def write_page(name: str, title: str, lines: Sequence[str], device: torch.device) -> None:
+    """A page of docs with what this run has measured."""
+    head = [
+        f"# {title}",
         "",
         "Written by `python -m benchmarks.meta_training`, where the protocol is described. All times that",
         "are compared were taken in one run.",
@@ -411,21 +441,7 @@ def main() -> None:
         f"Machine: {machine(device)}.",
         "",
     ]
-    tasks = dict(tasks_of(device))
-    speeds: dict[str, Speeds] = {}
-    if options.only in (None, "speed"):
-        for name, task in tasks.items():
-            report, speeds[name] = speed_report(name, task, (QUICK if options.quick else FULL)[name])
-            lines += report
-            print("\n".join(report), flush=True)
-    if options.only in (None, "growth"):
-        report = growth_report(device, options.quick)
-        lines += report
-        print("\n".join(report), flush=True)
-    if options.only in (None, "pipeline"):
-        lines += pipeline_report(options.device, options.quick, {n: s.plain for n, s in speeds.items()})
-    if not options.quick and options.only is None:
-        report_file("performance", device).write_text("\n".join(lines), encoding="utf-8")
+    report_file(name, device).write_text("\n".join([*head, *lines]), encoding="utf-8")
 
 
 if __name__ == "__main__":

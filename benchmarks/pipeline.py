@@ -151,7 +151,7 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing
     assert winner.score.fitness is not None
     enough = winner.score.fitness * (1.0 + CLOSE)
     lines = [
-        f"### {name}",
+        f"## {name}",
         "",
         f"{len(recording.candidates)} candidates, {config.training.steps} training steps, "
         f"{config.training.seeds} seeds, {config.tuning.steps} tuning steps, base model {task.model_name}.",
@@ -271,8 +271,6 @@ def kept_by_halving(scored: Sequence[Sequence[Candidate]], rungs: int) -> dict[i
 def pipeline_report(device: str, quick: bool, plain: Mapping[str, StepTimes]) -> list[str]:
     """All cases. `plain`: step times of the plain loop by task, where they were measured."""
     lines = [
-        "## Filters and racing",
-        "",
         "The proposals of one search, scored in several ways; *to the best* is the time until a candidate",
         f"costs at most {CLOSE:.0%} more than the winner of the search. Networks are grouped in other ways",
         "where some are stopped, so costs differ by rounding, and winners by small differences of cost. The",

@@ -3,7 +3,7 @@
 A candidate goes on unless it is worse than each of the best candidates of earlier generations was at the
 same point: after its first network, or at a few points of training, the rungs. The bar is theirs and not that
 of its neighbours: losses that win in the end are often slow at first, and halving a generation by early
-scores throws them away (`docs/performance.md` has the numbers).
+scores throws them away (`docs/racing.md` has the numbers).
 """
 
 from __future__ import annotations

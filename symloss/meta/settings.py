@@ -121,7 +121,7 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Stopping training under candidates that are worse by then than any of the best had been.
 
-    Off by default. `docs/performance.md` has what it saves; whole searches ended as well with `seeds` as
+    Off by default. `docs/racing.md` has what it saves; whole searches ended as well with `seeds` as
     without it (`docs/whole-searches.md`).
 
     seeds:     train one network of each candidate, and the others only where the first does not cost more
