@@ -93,6 +93,11 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
                 "'racing.seeds' has no effect with one network per candidate; leave it out, or set "
                 "training.seeds to 2 or more"
             )
+        if self.racing.tuning and not (self.tuning.steps and self.tuning.keep_better):
+            raise ValueError(
+                "'racing.tuning' has no effect where formulas are not trained before they are tuned; leave "
+                "it out, or set tuning.keep_better to true and tuning.steps to 1 or more"
+            )
 
 
 Settings = dict[str, Any]

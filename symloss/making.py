@@ -161,5 +161,4 @@ def settled(config: SearchConfig, task: Task) -> SearchConfig:
     How networks are grouped decides the last bits of their weights.
     """
     plan = plan_for(task, config.training)
-    training = msgspec.structs.replace(config.training, network=plan.name, models_at_once=plan.at_once)
-    return msgspec.structs.replace(config, training=training)
+    return msgspec.structs.replace(config, training=plan.settled(config.training))

@@ -40,7 +40,7 @@ from symloss.search.saved import Standing, saved_as
 from symloss.tasks import Metric, Task
 from symloss.tasks.metrics import own_metric
 from symloss.watching import Progress, Unwatched, Watcher
-from symloss.workers import stopping
+from symloss.workers import one_thread, stopping
 
 TRAINED = BROKEN | {Status.OK, Status.DIVERGED, Status.OUTRUN}
 HOPELESS = 2
@@ -267,7 +267,8 @@ class SearchRun:
         names = [name for name, _ in self.baselines[:RIVALS]]
         if not names:
             return
-        known = known_losses(self.task, self.training, self.config.seed)
+        with one_thread():  # as when they were trained first
+            known = known_losses(self.task, self.training, self.config.seed)
         found = self._trained_longer([known[name] for name in names])
         costs = [math.inf if own.cost is None else own.cost for own in found]
         self.rivals = tuple(sorted(zip(names, costs, strict=True), key=lambda pair: pair[1]))

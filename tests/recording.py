@@ -1,4 +1,8 @@
-"""Recording as CUDA graphs do it, on the CPU: operations once noted are done again on the same memory."""
+"""Recording as CUDA graphs do it, on the CPU: operations once noted are done again on the same memory.
+
+Unlike in a graph no memory is used twice within a recording; and what leaves torch unseen (`.numpy()`,
+`.tolist()`) is not refused.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "equal", "is_nonzero")
+WAITS = (
+    *("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "repeat_interleave"),
+    *("unique", "_unique", "_unique2", "unique_dim", "unique_consecutive", "bincount"),
+)
 """Operations that a graph cannot hold: the CPU has to know what the device has computed."""
 
 
@@ -22,7 +29,10 @@ class _Notes(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = function.overloadpacket.__name__
-        assert name not in WAITS, f"{name} would wait for the device"
+        masked = name in ("index", "index_put_") and any(
+            isinstance(leaf, Tensor) and leaf.dtype == torch.bool for leaf in tree_leaves(args[1])
+        )
+        assert not (masked or name in WAITS), f"{name} would wait for the device"
         found = function(*args, **(kwargs or {}))
         self.done.append((function, args, kwargs or {}, found))
         return found

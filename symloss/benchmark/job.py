@@ -32,6 +32,7 @@ from symloss.expr import format_formula
 from symloss.learning.run import learned_in
 from symloss.learning.settings import TEXTS
 from symloss.making import with_seeds
+from symloss.meta.settings import as_measured
 from symloss.records import Candidate, ranked
 from symloss.run import Outcome, resume, start
 from symloss.run_record import config_of
@@ -214,12 +215,7 @@ def _whole(outcome: Outcome) -> None:
 
 def as_recorded(config: SearchConfig, recorded: SearchConfig) -> SearchConfig:
     """`config` with what a run measures when it starts and then keeps."""
-    training = msgspec.structs.replace(
-        config.training,
-        network=recorded.training.network,
-        models_at_once=recorded.training.models_at_once,
-    )
-    return msgspec.structs.replace(config, training=training)
+    return msgspec.structs.replace(config, training=as_measured(config.training, recorded.training))
 
 
 @contextmanager

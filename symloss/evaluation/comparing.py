@@ -27,6 +27,7 @@ from symloss.evaluation.subject import (
 from symloss.evaluation.training import steps_looked_at
 from symloss.evaluation.work import Say, Work
 from symloss.making import check_metric, metric_of, task_of
+from symloss.meta.settings import MEASURED
 
 
 def evaluate(
@@ -63,7 +64,7 @@ def _evaluated(
         replace(
             subject,
             training=msgspec.structs.replace(
-                subject.training, network=own.network, models_at_once=own.models_at_once
+                subject.training, **{name: getattr(own, name) for name in MEASURED}
             ),
         )
         for subject, own in zip(subjects, folder.record.tasks, strict=True)

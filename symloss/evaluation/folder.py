@@ -37,7 +37,8 @@ class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the settings meant for one of the tasks when the evaluation began.
 
     digest: of data, networks, and users' files for task and metrics. losses: by name, what tells each apart.
-    network, models_at_once: how networks are trained; measured once, since it decides the last bits.
+    network, models_at_once, cuda_graphs: how networks are trained; measured once, since it decides the last
+    bits.
     """
 
     digest: str
@@ -45,6 +46,7 @@ class Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     device: str
     network: Literal["chain", "traced", "separate"]
     models_at_once: int
+    cuda_graphs: bool = False
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -107,7 +107,8 @@ def folder_for(
         return
     plans = [plan_for(subject.task, subject.training) for subject in subjects]
     tasks = tuple(
-        Circumstances(*own, plan.name, plan.at_once) for own, plan in zip(found, plans, strict=True)
+        Circumstances(*own, plan.name, plan.at_once, plan.recorded is not None)
+        for own, plan in zip(found, plans, strict=True)
     )
     record = Record(settings, versions, tasks)
     if out is None:

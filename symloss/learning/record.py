@@ -24,10 +24,7 @@ def settled(config: LearnConfig, task: Task) -> LearnConfig:
     plan = plan_for(task, config.training)
     usual = 0.001 if task.kind is Kind.REGRESSION else 0.01
     training = msgspec.structs.replace(
-        config.training,
-        network=plan.name,
-        models_at_once=plan.at_once,
-        learning_rate=config.training.learning_rate or usual,
+        plan.settled(config.training), learning_rate=config.training.learning_rate or usual
     )
     return msgspec.structs.replace(config, training=training, network=config.loss_network)
 

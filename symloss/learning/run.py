@@ -32,7 +32,7 @@ from symloss.losses.neural.stacked import stacked
 from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.choosing import plan_for
 from symloss.meta.online.heat import OnlineHeat
-from symloss.meta.settings import Tuning
+from symloss.meta.settings import Tuning, as_measured
 from symloss.meta.training import Job
 from symloss.meta.tuning import Tuner
 from symloss.places import relocated
@@ -291,9 +291,9 @@ def learned_in(
         return
     folder = LearnedFolder.open(path)
     recorded = config_of(folder)
-    measured = {name: getattr(recorded.training, name) for name in ("network", "models_at_once")}
     rate = config.training.learning_rate or recorded.training.learning_rate
-    training = msgspec.structs.replace(config.training, learning_rate=rate, **measured)
+    training = as_measured(config.training, recorded.training)
+    training = msgspec.structs.replace(training, learning_rate=rate)
     if recorded != msgspec.structs.replace(config, training=training, network=config.loss_network):
         raise RunError(f"the run in '{path}' was made with other settings; choose another --out")
     snapshots = folder.snapshots()

@@ -74,7 +74,9 @@ def _plan(
     rules = _rules(make_model, x[:2], network, device)
     recorder = recorder_for(device) if graphs else None
     if recorder:
-        rules += with_graphs(rules, make_model, x.to(device), recorder)
+        recorded = with_graphs(rules, make_model, x.to(device), recorder)
+        settled = network != "auto" and at_once is not None
+        rules = recorded if settled and recorded else [*rules, *recorded]
     plans = [replace(own, at_once=size) for own in rules for size in (sizes[:1] if own.separate else sizes)]
     if plans[-1].separate:
         _check_training(make_model, x)

@@ -253,12 +253,15 @@ def _note(drafts: list[_Draft], results: Sequence[Race | Lost]) -> None:
 
 def _worth_tuning(drafts: list[_Draft], limits: Bars) -> list[_Draft]:
     """Those that are tuned; notes what all of them cost before."""
+    hopeful = []
     for draft in drafts:
         assert draft.best is not None
         draft.untuned = draft.best.mean
-        if draft.untuned > limits.untuned:
+        if draft.untuned <= limits.untuned:
+            hopeful.append(draft)
+        else:
             draft.detail = NOT_TUNED
-    return [draft for draft in drafts if draft.detail != NOT_TUNED]
+    return hopeful
 
 
 def _keep_better(drafts: list[_Draft], tuned: list[_Draft]) -> None:

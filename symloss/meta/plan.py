@@ -8,9 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
+import msgspec
 import torch
 from torch import nn
 
+from symloss.meta.settings import Training
 from symloss.networks import (
     Chain,
     Differentiable,
@@ -46,6 +48,15 @@ class Plan:
     def name(self) -> Literal["chain", "traced", "separate"]:
         """How networks compute, as `Training.network` has it."""
         return "chain" if self.chain else "separate" if self.separate else "traced"
+
+    def settled(self, training: Training) -> Training:
+        """`training` with what this plan has been chosen by measurement: nothing is left to measure."""
+        return msgspec.structs.replace(
+            training,
+            network=self.name,
+            models_at_once=self.at_once,
+            cuda_graphs=self.recorded is not None,
+        )
 
     def network(self, template: nn.Module, buffers: Parameters) -> Network:
         """How networks with the structure of `template` compute; see `Separate` for the arguments."""

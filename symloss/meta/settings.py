@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 Count = Annotated[int, Meta(ge=1, lt=2**31)]
 CountOrZero = Annotated[int, Meta(ge=0, lt=2**31)]
@@ -31,7 +32,8 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     models_at_once: networks in one batched step; None is what measures fastest for the model and device.
     tf32:         on CUDA, let matrix products round their factors to 10 bits, which is faster.
     cuda_graphs:  on CUDA, record what networks do in a step as graphs, which are launched as one, where that
-                  measures faster. Where it fails, or gives other results, training goes on without it.
+                  measures faster; if `network` and `models_at_once` are given, without measuring. Where it
+                  fails, or gives other results, training goes on without it.
     step_time_limit: seconds that a step may take before its candidate is given up; where work runs in
                   processes of its own, which is on Linux without CUDA.
     """
@@ -49,6 +51,15 @@ class Training(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     tf32: bool = False
     cuda_graphs: bool = False
     step_time_limit: Positive = 600.0
+
+
+MEASURED = ("network", "models_at_once", "cuda_graphs")
+"""Settings of training that are measured when a run starts, and kept: they decide the last bits."""
+
+
+def as_measured(training: Training, earlier: Training) -> Training:
+    """`training` with what had been measured when `earlier` was recorded."""
+    return replace(training, **{name: getattr(earlier, name) for name in MEASURED})
 
 
 class Tuning(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,7 +130,7 @@ class Filters(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Stopping training under candidates that are worse by then than any of the best had been.
+    """Giving up candidates that are worse by then than any of the best had been.
 
     Off by default. `docs/racing.md` has what it saves; whole searches ended as well with `seeds` as
     without it (`docs/whole-searches.md`).
@@ -128,11 +139,11 @@ class Racing(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                than the first of each of the best. The search breeds from the rest too, by that one cost and
                what those of the best have in the mean above their first.
     tuning:    tune only what costs no more before than any of the best did before they were tuned. The others
-               keep their constants.
+               keep their constants. Goes with tuning.keep_better, which trains them before.
     rungs:     fractions of the training steps after which candidates are looked at, such as 0.1, 0.3, 0.5.
                What is stopped there has no score, and fewer parents are left to breed from.
     reference: as many of the best candidates of earlier generations set the bar; until there are so many,
-               only what diverged is stopped.
+               only what diverged is given up.
     margin:    how much worse than the worst of these a candidate may be at a rung or before tuning, as a
                fraction of what is still to be gained: the difference to the best final score.
     """

@@ -1,7 +1,7 @@
 """Many networks of one shape at once: forward, backward, and how outputs move with the parameters."""
 
 from symloss.networks.chain import Chain
-from symloss.networks.cuda_graphs import cuda_graphs
+from symloss.networks.cuda import cuda_recorder
 from symloss.networks.lowering import as_chain
 from symloss.networks.network import Differentiable, Network, Parameters, Pass
 from symloss.networks.recorded import Recorded, Recorder
@@ -20,5 +20,5 @@ __all__ = [
     "Traced",
     "as_chain",
     "can_be_traced",
-    "cuda_graphs",
+    "cuda_recorder",
 ]

@@ -1,12 +1,13 @@
 """Passes of networks that are recorded once and then replayed, without a call for each of their operations.
 
 On a CUDA device small networks are bound by the launching of kernels. A pass that always does the same to
-tensors at the same addresses can be launched as one graph instead; see `cuda_graphs` for what records it.
+tensors at the same addresses can be launched as one graph instead; `cuda` has what records it.
 """
 
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from symloss.errors import SymlossWarning
 from symloss.networks.network import Network, Parameters, Pass
 
 T = TypeVar("T")
@@ -32,11 +34,11 @@ class Recorder(Protocol):
         """
 
 
-KEPT = 8
-"""Recorded passes that are kept, each for one form of parameters and inputs; they hold memory."""
+KEPT = 12
+"""Recorded passes that are kept, of all networks of a process; they hold memory."""
 
 STEP = 8
-"""Passes are recorded for multiples of so many networks; the others are computed in vain.
+"""Passes are recorded for a multiple of so many networks; the others are computed in vain.
 
 The candidates that are left after filters are another number in every generation, and recording takes as long
 as some hundred steps.
@@ -50,38 +52,54 @@ class Recorded:
               without buffers.
     recorder: how; it is called once for each form of parameters, inputs and gradients.
 
+    Where it fails, for want of memory or whatever reason, the network goes on without being recorded.
     Results stand in memory that is used again: what a pass returns may be overwritten when the same is asked
     of it again, and once it is gone by another pass.
+    Warns: SymlossWarning, once, if recording fails.
     """
 
     def __init__(self, network: Network, recorder: Recorder) -> None:
         self.name = network.name
         self._network, self._recorder = network, recorder
-        self._recordings: list[_Recording] = []  # the one used last is the last
-        self._lock = threading.Lock()
+        self.failed = False
 
     @torch.no_grad()
     def outputs(self, parameters: Parameters, x: Tensor) -> Tensor:
         return self._network.outputs(parameters, x)
 
     @torch.no_grad()
-    def run(self, parameters: Parameters, x: Tensor, seed: int = 0) -> RecordedPass:
-        with self._lock:
-            return RecordedPass(self._free(parameters, x), parameters, x)
+    def run(self, parameters: Parameters, x: Tensor, seed: int = 0) -> Pass:
+        with _LOCK:
+            recording = None if self.failed else self._free(parameters, x)
+            if recording is not None:
+                return RecordedPass(recording, parameters, x)
+        return self._network.run(parameters, x, seed)
 
     def keep(self, rows: Tensor) -> Recorded:
         return self
 
-    def _free(self, parameters: Parameters, x: Tensor) -> _Recording:
-        """A recording of this form that no other pass uses, made if there is none."""
+    def record(self, function: Callable[[], T]) -> tuple[T, Replay] | None:
+        """The function recorded, or None if that fails, now and from then on."""
+        try:
+            return self._recorder(function)
+        except RuntimeError as error:
+            _KEPT[:] = [own for own in _KEPT if own.owner is not self]
+            self.failed = True
+            why = " ".join(str(error).split())
+            warnings.warn(f"CUDA graphs are not used: recording failed ({why})", SymlossWarning, stacklevel=2)
+            return None
+
+    def _free(self, parameters: Parameters, x: Tensor) -> _Recording | None:
+        """A recording of this form that no other pass uses, made if there is none; None if that fails."""
         form = _form(parameters, x)
-        free = (own for own in self._recordings if own.form == form and not own.in_use)
+        free = (own for own in _KEPT if own.owner is self and own.form == form and not own.in_use)
         recording = next(free, None)
         if recording is None:
-            recording = _Recording(self._network, self._recorder, parameters, x)
+            recording = _Recording.made(self, self._network, parameters, x)
         else:
-            self._recordings.remove(recording)
-        self._recordings = [*self._recordings, recording][-KEPT:]
+            _KEPT.remove(recording)
+        if recording is not None:
+            _KEPT[:] = [*_KEPT, recording][-KEPT:]
         return recording
 
 
@@ -94,7 +112,11 @@ def _form(parameters: Parameters, x: Tensor) -> tuple[Any, ...]:
 
 def _padded(count: int) -> int:
     """For how many networks a pass of so many is recorded; one may stand for all and is left alone."""
-    return count if count == 1 else -(-count // STEP) * STEP
+    if count == 1:
+        return 1
+    quarter = 1 << max((count - 1).bit_length() - 2, 0)  # many networks have few forms, up to a third larger
+    step = max(STEP, quarter)
+    return -(-count // step) * step
 
 
 class _Stacked:
@@ -123,45 +145,54 @@ class _Derivative:
 class _Recording:
     """One forward pass, and the derivatives that have been asked of it."""
 
-    def __init__(self, network: Network, recorder: Recorder, parameters: Parameters, x: Tensor) -> None:
-        self.form = _form(parameters, x)
-        self._recorder = recorder
-        self._parameters, self._x = _Stacked(list(parameters.values())), x.clone()
-        stacked = dict(zip(parameters, self._parameters.tensors, strict=True))
+    def __init__(self, owner: Recorded, form: tuple[Any, ...], inputs: _Stacked, x: Tensor) -> None:
+        self.owner, self.form = owner, form
+        self._parameters, self._x = inputs, x
         self._pass: Pass
-        self._pass, self._replay = recorder(lambda: network.run(stacked, self._x))
+        self._replay: Replay
         self._derivatives: dict[tuple[str, int], _Derivative] = {}
         self._user: Callable[[], RecordedPass | None] = lambda: None
+
+    @classmethod
+    def made(cls, owner: Recorded, network: Network, parameters: Parameters, x: Tensor) -> _Recording | None:
+        """A new one, or None if recording fails."""
+        made = cls(owner, _form(parameters, x), _Stacked(list(parameters.values())), x.clone())
+        stacked = dict(zip(parameters, made._parameters.tensors, strict=True))
+        recorded = owner.record(lambda: network.run(stacked, made._x))
+        if recorded is None:
+            return None
+        made._pass, made._replay = recorded
+        return made
 
     @property
     def in_use(self) -> bool:
         return self._user() is not None
 
+    @property
+    def _names(self) -> list[str]:
+        return [name for name, *_ in self.form[0]]
+
     def start(self, user: RecordedPass, parameters: Parameters, x: Tensor) -> Tensor:
         """The outputs of a pass, which is `user`'s until that is gone."""
         self._user = weakref.ref(user)
-        self._parameters.write(list(parameters.values()))
+        self._parameters.write([parameters[name] for name in self._names])
         self._x.data.copy_(x)  # not a change for autograd either
         self._replay()
         return self._pass.outputs[: len(next(iter(parameters.values())))]
 
     def backward(self, gradient: Tensor) -> Parameters:
-        names = self.form[0]
-
         def function(gradients: list[Tensor]) -> list[Tensor]:
             found = self._pass.backward(gradients[0])
-            return [found[name] for name, *_ in names]
+            return [found[name] for name in self._names]
 
         slopes = self._derived("backward", [gradient], function)
-        return {name: slope for (name, *_), slope in zip(names, slopes, strict=True)}
+        return dict(zip(self._names, slopes, strict=True))
 
     def push(self, directions: Parameters) -> Tensor:
-        names = list(directions)
-
         def function(values: list[Tensor]) -> list[Tensor]:
-            return [self._pass.push(dict(zip(names, values, strict=True)))]
+            return [self._pass.push(dict(zip(self._names, values, strict=True)))]
 
-        return self._derived("push", list(directions.values()), function)[0]
+        return self._derived("push", [directions[name] for name in self._names], function)[0]
 
     def _derived(
         self, name: str, values: Sequence[Tensor], function: Callable[[list[Tensor]], list[Tensor]]
@@ -172,12 +203,20 @@ class _Recording:
         known = self._derivatives.get(key)
         if known is None:
             inputs = _Stacked(values)
-            known = _Derivative(inputs, *self._recorder(lambda: function(inputs.tensors)))
-            self._derivatives[key] = known
+            recorded = None if self.owner.failed else self.owner.record(lambda: function(inputs.tensors))
             self._replay()  # the pass must hold what it held, whatever was done to it while this was recorded
+            if recorded is None:
+                return [result[:count] for result in function(inputs.tensors)]
+            known = self._derivatives[key] = _Derivative(inputs, *recorded)
         known.inputs.write(values)
         known.replay()
         return [result[:count] for result in known.results]
+
+
+_KEPT: list[_Recording] = []
+"""Those used last, the last at the end."""
+
+_LOCK = threading.RLock()
 
 
 class RecordedPass:

@@ -15,7 +15,7 @@ from symloss.meta.graphs import recorder_for, with_graphs
 from symloss.meta.settings import Training, Tuning
 from symloss.meta.training import Job, train_and_score
 from symloss.meta.tuning import tune, with_weights
-from symloss.networks import cuda_graphs
+from symloss.networks import cuda_recorder
 from symloss.records import Kind
 from symloss.tasks import find_metric
 
@@ -83,6 +83,6 @@ def test_formulas_are_the_same_there_and_here(classes):
 def test_networks_can_be_recorded_there(model):
     task = small_task(model).to(CUDA)
     plans = choosing._rules(task.make_model, task.train.x[:2].cpu(), "auto", CUDA)
-    found = with_graphs(plans, task.make_model, task.train.x[:32], cuda_graphs(CUDA))
+    found = with_graphs(plans, task.make_model, task.train.x[:32], cuda_recorder(CUDA))
     assert [plan.name for plan in found] == ["chain", "traced"]
     assert recorder_for(CUDA) is not None

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import pytest
 import torch
+from msgspec.structs import replace
 from recording import recorder
 from test_meta_plan import Residual, values, with_model
 from test_meta_racing import contestants
 from test_meta_training import doubled, small_task
 from torch import nn
 
+from symloss.errors import SymlossWarning
 from symloss.grammar import load_grammar
 from symloss.meta import choosing
 from symloss.meta.choosing import plan_for
 from symloss.meta.graphs import recorder_for, with_graphs
 from symloss.meta.plan import Plan
 from symloss.meta.racing import Bars, race
-from symloss.meta.settings import Training, Tuning
-from symloss.meta.training import Job, train_and_score
+from symloss.meta.settings import Training, Tuning, as_measured
+from symloss.meta.training import Job, train_and_score, train_fleet
 from symloss.meta.tuning import tune, with_weights
 from symloss.search.random_search import RandomSearch
 from symloss.tasks import find_metric
@@ -109,9 +111,9 @@ def test_what_is_timed_has_been_recorded_before(monkeypatch):
     choosing._plan.cache_clear()
     plan_for(small_task("linear"), Training(cuda_graphs=True))
     choosing._plan.cache_clear()
-    # Comparing takes a forward pass, backward and push of three networks; timing a forward pass and
-    # backward of 16; two networks take those of three.
-    assert len(calls) == 3 + 2
+    # Comparing takes a forward pass, backward and push of three networks, and of one that is shared; timing
+    # takes a forward pass and backward of 16, and for two networks those of three.
+    assert len(calls) == 3 + 3 + 2
 
 
 def plans_of(make_model, found=recorder) -> list[Plan]:
@@ -142,9 +144,9 @@ def test_networks_that_are_passed_one_by_one_or_have_buffers_are_not_recorded():
 
 def test_what_cannot_be_recorded_is_told_in_one_line_and_left_out():
     def fails(function):
-        raise RuntimeError("operation not permitted when stream is capturing")
+        raise RuntimeError("operation not permitted when\nstream is capturing, too")
 
-    with pytest.warns(RuntimeWarning, match=r"^CUDA graphs are not used: .*stream is capturing"):
+    with pytest.warns(SymlossWarning, match=r"^CUDA graphs are not used: .*stream is capturing, too\)$"):
         assert plans_of(perceptron, fails) == []
 
 
@@ -152,8 +154,60 @@ def test_what_was_recorded_wrongly_is_told_in_one_line_and_left_out():
     def once(function):
         return function(), lambda: None
 
-    with pytest.warns(RuntimeWarning, match=r"^CUDA graphs are not used: .* other results"):
+    with pytest.warns(SymlossWarning, match=r"^CUDA graphs are not used: .* other results"):
         assert plans_of(perceptron, once) == []
+
+
+@pytest.mark.parametrize("good", [6, 7])
+def test_what_fails_later_is_told_once_and_training_goes_on(monkeypatch, good):
+    """Of the six recordings of the comparison none fails; then a forward pass does, or a backward pass."""
+    made = []
+
+    def short_of_memory(function):
+        made.append(function)
+        if len(made) > good:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return recorder(function)
+
+    monkeypatch.setattr(choosing, "recorder_for", lambda device: short_of_memory)
+    choosing._plan.cache_clear()
+    task = doubled(small_task())
+    jobs = [Job(formula, 0, 0.05) for formula in formulas(12, 5)]
+    settings = Training(steps=5, batch_size=32, network="chain", models_at_once=12, cuda_graphs=True)
+    with pytest.warns(SymlossWarning, match="out of memory") as told:
+        found = [
+            train_fleet(task, jobs, each, 1).parameters
+            for each in (settings, replace(settings, cuda_graphs=False))
+        ]
+    choosing._plan.cache_clear()
+    assert len(told) == 1
+    assert len(made) == good + 1
+    for name, value in found[0].items():
+        torch.testing.assert_close(value, found[1][name], rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+@pytest.mark.parametrize("which", [0, -1])
+def test_what_has_been_measured_is_not_measured_again(monkeypatch, which):
+    """A run that is resumed, and each of its parts, trains as it began."""
+    timed = []
+
+    def fastest(plans, make_model, x):
+        timed.append(plans)
+        return plans[which]
+
+    monkeypatch.setattr(choosing, "recorder_for", lambda device: recorder)
+    monkeypatch.setattr(choosing, "_fastest", fastest)
+    choosing._plan.cache_clear()
+    task = small_task()
+    plan = plan_for(task, Training(cuda_graphs=True))
+    assert len(timed) == 1
+    settled = plan.settled(Training(cuda_graphs=True))
+    assert settled.cuda_graphs == (which == -1)
+    again = plan_for(task, settled)
+    choosing._plan.cache_clear()
+    assert len(timed) == 1
+    assert (again.name, again.at_once, again.recorded is None) == (plan.name, plan.at_once, which == 0)
+    assert as_measured(Training(steps=7), settled) == replace(settled, steps=7)
 
 
 def test_nothing_is_recorded_on_a_cpu_or_unless_it_is_asked_for():

@@ -9,6 +9,12 @@ from torch import nn
 from torch.func import stack_module_state
 
 from symloss.networks import Network, Recorded, Traced, as_chain
+from symloss.networks.recorded import KEPT, _padded
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr("symloss.networks.recorded._KEPT", [])
 
 
 class Counting:
@@ -71,6 +77,28 @@ def test_what_is_recorded_once_is_replayed_for_other_numbers_and_numbers_of_netw
     assert count.count == 4
 
 
+def test_few_forms_suffice_for_any_number_of_networks():
+    sizes = [_padded(count) for count in range(1, 257)]
+    assert all(count <= size for count, size in enumerate(sizes, start=1))
+    assert all(size <= max(8, 4 * count / 3) for count, size in enumerate(sizes, start=1) if count > 24)
+    assert sorted(set(sizes)) == [1, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256]
+
+
+def test_parameters_may_come_in_any_order():
+    """As gradients do, from the last layer to the first."""
+    network = as_chain(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)), torch.randn(2, 3))
+    assert network is not None
+    recorded = Recorded(network, recorder)
+    torch.manual_seed(0)
+    shapes = {"0.weight": (2, 3, 3), "0.bias": (2, 3), "1.weight": (2, 3, 3), "1.bias": (2, 3)}
+    parameters = {name: torch.randn(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    turned = dict(reversed(parameters.items()))
+    x = torch.randn(5, 3, dtype=torch.float64)
+    expected = network.run(parameters, x).push(parameters)
+    for directions in (parameters, turned):
+        same(recorded.run(parameters, x).push(directions), expected)
+
+
 def test_many_directions_at_one_shared_network(network):
     count = Counting()
     recorded = Recorded(network, count)
@@ -108,7 +136,7 @@ def test_only_some_recordings_are_kept():
     recorded = Recorded(chain, count)
     parameters = {"weight": torch.randn(2, 1, 2), "bias": torch.randn(2, 1)}
     expected = parameters["weight"].sum((1, 2))[:, None] + parameters["bias"]
-    for size in (*range(1, 21), 20, 13):
+    for size in (*range(1, 21), 20, 20 - KEPT + 1):
         same(recorded.run(parameters, torch.ones(size, 2)).outputs[:, :, 0], expected.expand(2, size))
     assert count.count == 20
     recorded.run(parameters, torch.ones(1, 2))
