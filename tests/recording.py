@@ -32,7 +32,8 @@ class _Notes(TorchDispatchMode):
         masked = name in ("index", "index_put_") and any(
             isinstance(leaf, Tensor) and leaf.dtype == torch.bool for leaf in tree_leaves(args[1])
         )
-        assert not (masked or name in WAITS), f"{name} would wait for the device"
+        assert name not in WAITS, f"{name} would wait for the device"
+        assert not masked, f"{name} by a mask would wait for the device"
         found = function(*args, **(kwargs or {}))
         self.done.append((function, args, kwargs or {}, found))
         return found
