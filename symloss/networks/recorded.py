@@ -114,7 +114,7 @@ def _padded(count: int) -> int:
     """For how many networks a pass of so many is recorded; one may stand for all and is left alone."""
     if count == 1:
         return 1
-    quarter = 1 << max((count - 1).bit_length() - 2, 0)  # many networks have few forms, up to a third larger
+    quarter = 1 << max((count - 1).bit_length() - 2, 0)  # few forms of many networks, up to half larger
     step = max(STEP, quarter)
     return -(-count // step) * step
 

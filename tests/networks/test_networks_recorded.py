@@ -80,7 +80,7 @@ def test_what_is_recorded_once_is_replayed_for_other_numbers_and_numbers_of_netw
 def test_few_forms_suffice_for_any_number_of_networks():
     sizes = [_padded(count) for count in range(1, 257)]
     assert all(count <= size for count, size in enumerate(sizes, start=1))
-    assert all(size <= max(8, 4 * count / 3) for count, size in enumerate(sizes, start=1) if count > 24)
+    assert all(size <= 1.5 * count for count, size in enumerate(sizes, start=1) if count > 16)
     assert sorted(set(sizes)) == [1, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256]
 
 
