@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from symloss import __version__
 from symloss.archive import RunFolder
 from symloss.archive.holding import held, make_folder
 from symloss.archive.learned import LearnedFolder
 from symloss.config import TaskSettings
-from symloss.errors import ConfigError
-from symloss.evaluation.contestants import Contestant, contestants_for, source_of
+from symloss.errors import ConfigError, TaskError
+from symloss.evaluation.contestants import Contestant, contestants_for, expanded, source_of
 from symloss.evaluation.folder import Circumstances, EvaluationFolder, Record, same_settings
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.making import check_metric, digest_of, metric_of, task_of
 from symloss.meta.choosing import plan_for
 from symloss.meta.settings import Training
-from symloss.run_record import changed_data, config_of
+from symloss.places import relocated
+from symloss.run_record import begun_in, changed_data, config_of
 from symloss.tasks import CORRUPTIONS, Metric, Task, find_metric
 from symloss.tasks.loading import is_spec, source_digest
 
@@ -59,7 +62,7 @@ def subject_of(
     warn: is told if the data are no longer those on which a search among the contestants was made.
     """
     task = task_of(own)
-    for source in (*settings.losses, *settings.against):
+    for source in (*settings.losses, *expanded(task.kind, settings.against)):
         for line in changed_since_search(source, own, task):
             warn(line)
     metric = metric_of(own, task)
@@ -74,16 +77,22 @@ def subject_of(
 def changed_since_search(source: str, own: TaskSettings, task: Task) -> list[str]:
     """A sentence if `source` is a search on a task of this name, whose data are others now.
 
+    Files that the search names are looked for as if it went on; without them there is nothing to compare.
     own, task: the settings of an evaluation, and what they make.
     """
     path = Path(source_of(source))
     if not os.path.isdir(path) or LearnedFolder.is_one(path):
         return []
     folder = RunFolder.open(path)
-    config = config_of(folder)
-    if folder.record()["task"].get("given") or config.task != own.task:
+    if folder.record()["task"].get("given"):
         return []
-    return changed_data(folder, task if _same_data(config, own) else task_of(config))
+    try:  # its metric decides no data, and may be gone
+        config = relocated(msgspec.structs.replace(config_of(folder), metric=None), begun_in(folder))
+        if config.task != own.task:
+            return []
+        return changed_data(folder, task if _same_data(config, own) else task_of(config))
+    except TaskError:  # what the search was made on is not there any more, and this is another task
+        return []
 
 
 def _same_data(one: TaskSettings, other: TaskSettings) -> bool:

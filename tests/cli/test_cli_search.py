@@ -348,10 +348,28 @@ def test_files_of_a_run_are_found_from_another_folder(tmp_path, monkeypatch):
     assert succeed("score ../first/run --steps 5 --seeds 1") == here
     resumed = symloss("resume ../first/run")
     assert "is finished" in resumed.output
+    (first / "t.csv").write_text(f"a,b,y\n{rows}0.5,0.5,0.5\n")
+    assert "have changed since the search in '../first/run'" in symloss("score ../first/run --steps 5").stderr
     (first / "t.csv").unlink()
     refused = symloss("score ../first/run --steps 5 --seeds 1")
     assert refused.exit_code == 1
     assert f"was begun in '{first}', and its file 't.csv' is neither there nor" in refused.output
+
+
+def test_a_folder_of_data_is_found_from_another_folder(tmp_path, monkeypatch):
+    first, other = tmp_path / "first", tmp_path / "other"
+    (first / "d").mkdir(parents=True)
+    other.mkdir()
+    rows = "".join(f"{n * 0.37 % 1},{n * 0.11 % 1 + 0.001}\n" for n in range(120))
+    (first / "d/inner.csv").write_text(f"a,y\n{rows}")
+    monkeypatch.chdir(first)
+    succeed("search TINY --generations 1 --task 'table:inner.csv?target=y' --data-dir d --out run")
+    here = succeed("score run --steps 5 --seeds 1")
+    monkeypatch.chdir(other)
+    there = symloss("score ../first/run --steps 5 --seeds 1")
+    assert (there.exit_code, there.stdout, there.stderr) == (0, here, "")
+    (first / "d/inner.csv").unlink()  # another task needs it no longer
+    succeed("score ../first/run --steps 5 --seeds 1 --task diabetes")
 
 
 def test_every_candidate_of_a_run_is_a_seed_of_its_grammar(finished, tmp_path):

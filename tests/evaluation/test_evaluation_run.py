@@ -21,6 +21,7 @@ from symloss.evaluation.contestants import Contestant, Version, contestants_for,
 from symloss.evaluation.figures import learning_curves
 from symloss.evaluation.reports import reports
 from symloss.evaluation.settings import Budget, EvaluationSettings
+from symloss.evaluation.subject import subject_of
 from symloss.evaluation.tables import as_latex, as_markdown, as_rich
 from symloss.evaluation.training import Trained, steps_looked_at
 from symloss.evaluation.work import FRESH_SEEDS
@@ -53,6 +54,13 @@ def test_every_loss_is_tested_on_the_same_seeds(found):
         assert len(row.curve) == len(task.steps) == 3
         assert row.tried in (2, 3)
     assert [(c.first, c.second) for c in task.comparisons] == [("brier", "cross-entropy"), ("brier", "focal")]
+
+
+def test_all_published_losses_are_meant_by_all_also_beside_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "all").mkdir()
+    compared = subject_of(settings("p * y", against=("all",)), DIGITS).contestants
+    assert "focal" in [own.name for own in compared]
 
 
 def test_a_loss_against_itself_is_a_tie_in_every_seed():
