@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote_plus
 
@@ -19,19 +20,23 @@ _OTHER_FILES = re.compile(r"(?<=[?&])(valid|test)=([^&]+)")
 """The validation and the test data of a table, as its options name them."""
 
 
-def found_again(settings: Mapping[str, Any], begun_in: str) -> dict[str, Any]:
+def found_again(
+    settings: Mapping[str, Any], begun_in: str, given: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """The settings `task`, `metric` and `data_dir` of a run, as far as other paths have to stand there.
 
     What is not in the current folder is looked for in `begun_in`, the folder from which the run was begun;
-    '' if that is not known. Raises TaskError for a file that is in neither.
+    nowhere else if that is not known, or is not named in full.
+    given: settings that replace those of the run, and stand as they are.
+    Raises TaskError for a file that is in neither.
     """
-    if not begun_in:
+    if not os.path.isabs(begun_in):
         return {}
-    place = _Place(Path(begun_in), settings.get("data_dir"))
+    place = _Place(Path(begun_in), {**settings, **given}.get("data_dir"), "data_dir" in given)
     makers = {"task": place.of_task, "metric": place.of_code, "data_dir": place.of_folder}
-    given = {name: settings[name] for name in makers if isinstance(settings.get(name), str)}
-    found = {name: makers[name](text) for name, text in given.items()}
-    return {name: text for name, text in found.items() if text != given[name]}
+    own = {name: settings[name] for name in makers if isinstance(settings.get(name), str)}
+    found = {name: makers[name](text) for name, text in own.items() if name not in given}
+    return {name: text for name, text in found.items() if text != own[name]}
 
 
 def relocated(config: Table, begun_in: str) -> Table:
@@ -50,18 +55,30 @@ def here() -> str:
 
 
 class _Place:
-    """The folder from which a run was begun, and the one in which its data were looked for first."""
+    """The folder from which a run was begun, and the one in which tables are looked for first.
 
-    def __init__(self, folder: Path, data_dir: str | None) -> None:
-        self.folder, self.data_dir = folder, data_dir
+    given: whether the latter is named from the current folder.
+    """
+
+    def __init__(self, folder: Path, data_dir: object, given: bool) -> None:
+        self.folder = folder
+        self.data_dir: str | None = None
+        if isinstance(data_dir, str):
+            self.data_dir = os.path.expanduser(data_dir if given else self.of_folder(data_dir))
 
     def of_task(self, text: str) -> str:
         """A task in which files are named as they are found now."""
         if not text.startswith(PREFIX):
             return self.of_code(text)
         path, mark, options = text.removeprefix(PREFIX).partition("?")
+        found = self._table(path)
+        if "?" in found:
+            raise TaskError(
+                f"the table '{found}' has a ?, after which a task has its options, so it cannot be named from "
+                f"here; go to '{self.folder}', where the run was begun"
+            )
         others = _OTHER_FILES.sub(lambda own: f"{own[1]}={self._option(own[2])}", f"{mark}{options}")
-        return f"{PREFIX}{self._file(path)}{others}"
+        return f"{PREFIX}{found}{others}"
 
     def of_code(self, text: str) -> str:
         """A user's function `path/file.py:name`; any other text as it is."""
@@ -75,8 +92,12 @@ class _Place:
 
     def _option(self, text: str) -> str:
         path = unquote_plus(text)
-        found = self._file(path)
+        found = self._table(path)
         return text if found == path else quote(found)
+
+    def _table(self, name: str) -> str:
+        in_data = self.data_dir is not None and os.path.isfile(Path(self.data_dir, name))
+        return name if in_data else self._file(name)
 
     def _file(self, name: str) -> str:
         there = self.folder / name
@@ -84,8 +105,6 @@ class _Place:
             return name
         if os.path.isfile(there):
             return str(there)
-        if self.data_dir is not None:
-            return name
         raise TaskError(
             f"the run was begun in '{self.folder}', and its file '{name}' is neither there nor in the "
             "current folder; put it back, or go to the folder from which it can be found"

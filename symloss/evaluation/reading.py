@@ -25,19 +25,19 @@ def task_settings(losses: Sequence[str], given: Mapping[str, Any]) -> TaskSettin
     if folder is not None and "task" not in given:
         path = Path(folder)
         learned = LearnedFolder.is_one(path)
-        own = _of_learned(path) if learned else _of_search(path)
+        own = _of_learned(path, given) if learned else _of_search(path, given)
         names = TaskSettings.__struct_fields__
         own = {name: value for name, value in own.items() if name in names}
     return checked({**own, **given}, TaskSettings)
 
 
-def _of_learned(path: Path) -> dict[str, Any]:
-    """The configuration of a learned loss, with files as they are found from here."""
+def _of_learned(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of a learned loss, with files as they are found from here but for what is given."""
     record = LearnedFolder.open(path).record()
-    return {**record.config, **found_again(record.config, record.begun_in)}
+    return {**record.config, **found_again(record.config, record.begun_in, given)}
 
 
-def _of_search(folder: Path) -> dict[str, Any]:
+def _of_search(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     """The same of a search. Raises ConfigError if its task was given in Python."""
     record = RunFolder.open(folder).record()
     if record.get("task", {}).get("given"):
@@ -46,7 +46,7 @@ def _of_search(folder: Path) -> dict[str, Any]:
             "choose a --task"
         )
     config: dict[str, Any] = record["config"]
-    return {**config, **found_again(config, str(record.get("begun_in") or ""))}
+    return {**config, **found_again(config, str(record.get("begun_in") or ""), given)}
 
 
 def budget_of(given: Mapping[str, Any], steps: int | None, assignments: Iterable[str] = ()) -> Budget:

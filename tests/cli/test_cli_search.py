@@ -350,8 +350,10 @@ def test_files_of_a_run_are_found_from_another_folder(tmp_path, monkeypatch):
     assert "is finished" in resumed.output
     (first / "t.csv").write_text(f"a,b,y\n{rows}0.5,0.5,0.5\n")
     assert "have changed since the search in '../first/run'" in symloss("score ../first/run --steps 5").stderr
+    (first / "own.py").unlink()
+    succeed("score ../first/run --steps 5 --seeds 1 --metric mae")  # which replaces it
     (first / "t.csv").unlink()
-    refused = symloss("score ../first/run --steps 5 --seeds 1")
+    refused = symloss("score ../first/run --steps 5 --seeds 1 --metric mae")
     assert refused.exit_code == 1
     assert f"was begun in '{first}', and its file 't.csv' is neither there nor" in refused.output
 
