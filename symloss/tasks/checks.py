@@ -33,8 +33,13 @@ def check_metric(metric: object) -> None:
         )
 
 
-def check_positive(where: str, positive: str | None, kind: Kind, num_outputs: int) -> None:
-    """Raise TaskError if a positive class is named where there are not two."""
+def check_positive(where: str, positive: object, kind: Kind, num_outputs: int) -> None:
+    """Raise TaskError unless a positive class, if there is one, is a text and one of two."""
+    if positive is not None and not isinstance(positive, str):
+        raise TaskError(
+            f"{where}: positive is {a_type(positive)}, expected the name of a class as text; write positive="
+            f"'{positive}'"
+        )
     if positive is not None and (kind, num_outputs) not in ((Kind.BINARY, 1), (Kind.MULTICLASS, 2)):
         raise TaskError(
             f"{where}: positive is '{positive}', which chooses one of two classes, found a {kind.value} task "

@@ -84,7 +84,8 @@ def _is_first(labels: Array, positive: object) -> bool:
     shown = _listed(labels)
     if len(labels) != 2:
         raise TaskError(f"positive is '{positive}', {_OF_TWO}, and y has {len(labels)}: {shown}; {_WITHOUT}")
-    named = [str(label) == str(positive) or label == positive for label in labels.tolist()]
+    # An array, which a label cannot be, is none of them.
+    named = [str(label) == str(positive) or np.array_equal(label, positive) for label in labels.tolist()]
     if not any(named):
         names = [str(label) for label in labels]
         raise TaskError(

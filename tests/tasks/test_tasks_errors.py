@@ -92,6 +92,8 @@ MISTAKES = [
         ),
         "y must be 0 or 1 for a binary task, found 2.0",
     ),
+    (task(positive=1), "task 'mine': positive is an int, expected the name of a class as text"),
+    (task(positive="a"), "positive is 'a', which chooses one of two classes, found a multiclass task with 3"),
     (task(kind=Kind.REGRESSION, num_outputs=0), "expected at least 1 for a regression task"),
     # Arrays.
     (arrays(y=Y[:9]), "x of shape (30, 4) and y of shape (9,) do not match"),
@@ -106,6 +108,9 @@ MISTAKES = [
     (arrays(kind="binary"), "y has 3 different labels, expected two for a binary task"),
     (arrays(y=np.eye(3, dtype=int)[Y]), "y has shape (30, 3), expected one label per sample"),
     (arrays(y=Y.astype(str), kind="regression"), "expected numbers of shape (samples,)"),
+    (arrays(y=Y % 2, positive=2), "positive is '2', which no label of y is; known are: 0, 1"),
+    (arrays(y=Y % 2, positive=np.array([1, 0])), "positive is '[1 0]', which no label of y is"),
+    (arrays(y=Y % 2, positive=[1, [0]]), "positive is '[1, [0]]', which no label of y is"),
     (arrays(y=np.arange(30)), "class 0 has 1 of 30 samples, expected at least 3"),
     (arrays(x=X[:2], y=X[:2, 0]), "found 2 samples, expected at least one for training"),
     (arrays(valid_fraction=0.5, test_fraction=0.5), "found 0.5, 0.5"),
