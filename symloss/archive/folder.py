@@ -278,11 +278,14 @@ class RunFolder:
     def nothing_found(self) -> str:
         """What to say of a run in which no candidate was trained to the end."""
         if self.state() is not None:
-            return f"no candidate of '{self.path}' could be trained, so there is none to take"
-        return (
-            f"the search in '{self.path}' was stopped before its first generation was finished; "
-            f"go on with: symloss resume {pasted(self.path)}"
-        )
+            return (
+                f"no candidate of '{self.path}' could be trained; what became of each says: "
+                f"symloss show {pasted(self.path)} --all"
+            )
+        stopped = f"the search in '{self.path}' was stopped before its first generation was finished"
+        if self.record()["task"].get("given"):
+            return f"{stopped}; its data or metric were given in Python, so start it anew there"
+        return f"{stopped}; go on with: symloss resume {pasted(self.path)}"
 
     def cut_back(self, state: SavedState | None) -> None:
         """Drop what an interrupted generation wrote after `state` was saved: call this before going on."""

@@ -56,6 +56,18 @@ def folder(tmp_path):
     return RunFolder.create(tmp_path / "run", RECORD, "loss = prediction - target\n")
 
 
+def test_a_run_without_candidates_says_what_can_be_done(folder, tmp_path):
+    assert folder.nothing_found().endswith(f"finished; go on with: symloss resume {folder.path}")
+    given = {**RECORD, "task": {**RECORD["task"], "given": True}}
+    in_python = RunFolder.create(tmp_path / "given", given, "loss = prediction - target\n")
+    assert "given in Python, so start it anew there" in in_python.nothing_found()
+    for own in (folder, in_python):
+        own.save_state(1, {}, None, 0.0, finished=False)
+        assert own.nothing_found().endswith(
+            f"could be trained; what became of each says: symloss show {own.path} --all"
+        )
+
+
 @pytest.mark.parametrize("original", CANDIDATES, ids=lambda c: f"candidate {c.id}")
 def test_a_line_is_a_candidate_and_back(original):
     assert from_line(to_line(original)) == original
