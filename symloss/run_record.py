@@ -94,14 +94,16 @@ def changes_since(folder: RunFolder, task: Task, digest: str) -> list[str]:
 def changed_data(folder: RunFolder, task: Task) -> list[str]:
     """A sentence if the data of a search are others now; none if they are not, or its record does not tell.
 
+    They are compared as networks are given them, so that scaling them elsewhere may change their last bits.
     task: as the search's own settings make it now.
     """
     recorded = folder.record()["task"].get("data")
     if not isinstance(recorded, str) or recorded == data_digest(task):
         return []
     return [
-        f"the data of the task '{config_of(folder).task}' have changed since the search in '{folder.path}', "
-        "whose losses were found on what they were; networks are trained on what they are now"
+        f"the data of the task '{config_of(folder).task}' are not those of the search in '{folder.path}' to the "
+        "last bit: they have changed since, or another processor or library has split or scaled them; networks "
+        "are trained on what they are now"
     ]
 
 
