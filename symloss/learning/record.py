@@ -12,7 +12,7 @@ from symloss import __version__
 from symloss.archive.learned import LearnedFolder, LearnedRecord
 from symloss.errors import RunError
 from symloss.learning.settings import LearnConfig
-from symloss.making import digest_of
+from symloss.making import digest_of, metric_of
 from symloss.meta.choosing import plan_for
 from symloss.places import here
 from symloss.records import Kind
@@ -44,7 +44,7 @@ def record_of(config: LearnConfig, task: Task) -> dict[str, Any]:
             "kind": task.kind.value,
             "num_outputs": task.num_outputs,
             "model": task.model_name,
-            "metric": config.metric or task.metric,
+            "metric": metric_of(config, task).name,
             "digest": digest_of(config, task),
             "notes": list(task.notes),
         },

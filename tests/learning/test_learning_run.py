@@ -19,7 +19,7 @@ from symloss.errors import ConfigError, RunError
 from symloss.evaluation.comparing import evaluate, score
 from symloss.evaluation.settings import Budget, EvaluationSettings
 from symloss.learning.loading import load_learned
-from symloss.learning.record import settled
+from symloss.learning.record import record_of, settled
 from symloss.learning.run import LearningRun, resume, start
 from symloss.learning.settings import LearnConfig
 from symloss.learning.watching import factors_of, moments_of
@@ -34,6 +34,7 @@ from symloss.meta.online.mixed import MixedHeat
 from symloss.meta.settings import Adaptation, Offline, Training
 from symloss.meta.training import Job
 from symloss.sources import load_loss
+from symloss.tasks import task_from_arrays
 from symloss.workers import one_thread
 
 SMALL = NetworkSettings(hidden=4)
@@ -237,6 +238,14 @@ def test_each_network_adapts_its_own_loss_whatever_trains_beside_it(runs):
         torch.testing.assert_close(
             together.outputs(task.valid)[row], alone.outputs(task.valid)[0], rtol=1e-3, atol=1e-4
         )
+
+
+def test_the_class_that_a_metric_counts_is_recorded():
+    x, y = torch.randn(60, 3), [["stays", "leaves"][i % 4 == 0] for i in range(60)]
+    task = task_from_arrays(x, y, positive="leaves", metric="f1")
+    assert record_of(config(), task)["task"]["metric"] == "f1 of class leaves"
+    counted = record_of(config(metric="average-precision"), task)["task"]["metric"]
+    assert counted == "average-precision of class leaves"
 
 
 def test_mistakes_with_runs_are_said(runs, tmp_path):
