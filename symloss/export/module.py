@@ -6,11 +6,13 @@ Its code is made from the formula alone, has passed the check of an exported fil
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import replace
 from typing import Any, ClassVar
 
 from torch import nn
 
+from symloss.errors import ExportError
 from symloss.export.forms import careful_form, plain_form
 from symloss.export.header import Header
 from symloss.export.pytorch import emit_torch
@@ -60,10 +62,17 @@ def torch_module(loss: SymbolicLoss, learnable: bool = False, **options: Any) ->
     learnable: make the constants a parameter. options: those of the module: `weight`, `reduction`, which is
     the loss's unless told otherwise, and `ignore_index` for several classes.
     The code is checked as before an export, which takes seconds the first time.
-    Raises ExportError if it does not compute the loss.
+    Raises ExportError if it does not compute the loss, or has no such option.
     """
-    made: TorchLoss = _class_of(loss, learnable, _is_careful(loss, learnable))(**options)
-    return made
+    made = _class_of(loss, learnable, _is_careful(loss, learnable))
+    known = list(inspect.signature(made).parameters)
+    for name in options:
+        if name not in known:
+            raise ExportError(
+                f"the module of a {loss.kind.value} loss has no option '{name}', its options are "
+                f"{', '.join(known)}; leave it out"
+            )
+    return made(**options)
 
 
 @functools.lru_cache(maxsize=256)

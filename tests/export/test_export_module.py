@@ -82,6 +82,21 @@ def test_the_reduction_of_the_loss_is_the_default():
     assert torch_module(loss_of("-(y * ln(p))", "none"))(z, y).shape == (4,)
 
 
+@pytest.mark.parametrize(
+    ("text", "option", "known"),
+    [
+        ("-(y * ln(p))", "redaction", "weight, ignore_index, reduction"),
+        ("abs(p - y) + 0.3 * square(p - y)", "ignore_index", "weight, reduction"),
+    ],
+)
+def test_an_option_that_a_module_does_not_have_is_told(text, option, known):
+    kind = LOSSES[text].value
+    with pytest.raises(
+        ExportError, match=f"a {kind} loss has no option '{option}', its options are {known};"
+    ):
+        torch_module(loss_of(text), **{option: 1})
+
+
 @pytest.mark.parametrize("learnable", [False, True])
 def test_it_is_saved_copied_and_read_back(learnable):
     loss = loss_of("1.5 * y * (1 - pow(p, 0.75))")
