@@ -54,12 +54,20 @@ def build_task(
         num_outputs=data.num_outputs,
         metric=metric or data.metric,
         model_name=model,
-        notes=(*data.notes, *notes, *augmented),
+        notes=(*data.notes, *_counted(data, metric or data.metric), *notes, *augmented),
         augment=augmentation,
         confusions=data.confusions,
         positive=data.positive,
     )
     return corrupt(task, corruption, data_seed)
+
+
+def _counted(data: Dataset, metric: str) -> tuple[str, ...]:
+    """Which class of one output a metric counts, if it counts one and nobody has chosen it."""
+    alone = metric == "average-precision" and data.kind is Kind.BINARY
+    if not alone or data.labels is None or data.positive is not None:
+        return ()
+    return (f"{metric} counts class {data.labels[1]}; choose another with positive=CLASS",)
 
 
 def _parts(data: Dataset, data_seed: int, train_size: int | None) -> list[tuple[Array, Array]]:

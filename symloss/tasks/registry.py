@@ -62,9 +62,7 @@ def make_task(
             train_size=train_size,
             augment=augment,
         )
-    find_metric(
-        task.metric, task.kind, task.positive
-    )  # a user's metric that cannot be imported should fail now
+    find_metric(task.metric, task.kind, task.positive)  # one that cannot be imported should fail now
     return task
 
 

@@ -34,7 +34,7 @@ def kind_of(targets: Array) -> Kind:
 class Encoded(NamedTuple):
     """Targets in the shape of `Split`, the number of outputs, notes, and the names of classes by their ids.
 
-    notes: if labels were renumbered, and which class metrics count. positive: that class, if it was chosen.
+    notes: if labels were renumbered, and which class was chosen for metrics to count. positive: that class.
     """
 
     targets: Array
@@ -68,7 +68,7 @@ def encoded(targets: Array, kind: Kind, positive: object = None) -> Encoded:
         raise TaskError(f"y has {len(labels)} different labels, expected {expected} for a {kind.value} task")
     if positive is not None and _is_first(labels, positive):
         labels, ids = labels[::-1], 1 - ids
-    notes = _notes(labels, kind, positive is not None)
+    notes = _notes(labels, positive is not None)
     chosen = None if positive is None else str(labels[1])
     if kind is Kind.BINARY:
         return Encoded(ids[:, None], 1, notes, labels, chosen)
@@ -94,14 +94,13 @@ def _is_first(labels: Array, positive: object) -> bool:
     return named[0]
 
 
-def _notes(labels: Array, kind: Kind, chosen: bool) -> tuple[str, ...]:
-    """What is to be known of how labels are numbered, and which class metrics count."""
+def _notes(labels: Array, chosen: bool) -> tuple[str, ...]:
+    """What is to be known of how labels are numbered, and which class was chosen."""
     usual = np.array_equal(labels, np.arange(len(labels)))
     notes = () if usual else (f"labels {_listed(labels)} are numbered from 0",)
-    if chosen:
-        return (*notes, f"class {labels[1]} is positive: f1 and average-precision count it alone")
-    counted = f"average-precision counts class {labels[1]}, another one with positive=CLASS"
-    return (*notes, counted) if kind is Kind.BINARY else notes
+    if not chosen:
+        return notes
+    return (*notes, f"class {labels[1]} is positive: f1 and average-precision count it alone")
 
 
 def _listed(labels: Array) -> str:

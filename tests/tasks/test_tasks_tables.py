@@ -406,7 +406,9 @@ def test_the_positive_class_can_be_chosen(folder):
         make_task(f"table:left.csv?target=good&kind=binary{more}", metric="average-precision")
         for more in ("", "&positive=leaves")
     )
-    assert "average-precision counts class stays, another one with positive=CLASS" in usual.notes
+    assert "average-precision counts class stays; choose another with positive=CLASS" in usual.notes
+    plain = make_task("table:left.csv?target=good&kind=binary", metric="f1")
+    assert not any("counts class" in note for note in (*plain.notes, *chosen.notes))
     assert "labels stays, leaves are numbered from 0" in chosen.notes
     assert "class leaves is positive: f1 and average-precision count it alone" in chosen.notes
     assert torch.equal(chosen.train.y, 1 - usual.train.y)
