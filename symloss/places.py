@@ -74,8 +74,8 @@ class _Place:
         found = self._table(path)
         if "?" in found:
             raise TaskError(
-                f"the table '{found}' has a ?, after which a task has its options, so it cannot be named from "
-                f"here; go to '{self.folder}', where the run was begun"
+                f"the table '{found}' has a ?, after which a task has its options, so it cannot be named "
+                f"from here; go to '{self.folder}', where the run was begun"
             )
         others = _OTHER_FILES.sub(lambda own: f"{own[1]}={self._option(own[2])}", f"{mark}{options}")
         return f"{PREFIX}{found}{others}"

@@ -101,9 +101,9 @@ def changed_data(folder: RunFolder, task: Task) -> list[str]:
     if not isinstance(recorded, str) or recorded == data_digest(task):
         return []
     return [
-        f"the data of the task '{config_of(folder).task}' are not those of the search in '{folder.path}' to the "
-        "last bit: they have changed since, or another processor or library has split or scaled them; networks "
-        "are trained on what they are now"
+        f"the data of the task '{config_of(folder).task}' are not those of the search in '{folder.path}' to "
+        "the last bit: they have changed since, or another processor or library has split or scaled them; "
+        "networks are trained on what they are now"
     ]
 
 
