@@ -79,7 +79,7 @@ _OF_TWO = "which chooses one of two classes"
 _WITHOUT = "leave it out"
 
 
-def _is_first(labels: Array, positive: object) -> bool:
+def _is_first(labels: Array, positive: Any) -> bool:
     """Whether the positive class is the first of two labels. Raises TaskError if it is neither of two."""
     shown = _listed(labels)
     if len(labels) != 2:
