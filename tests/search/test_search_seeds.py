@@ -6,7 +6,7 @@ from strategies import expressions, law
 
 from symloss.config import resolve
 from symloss.errors import ConfigError, ExpressionError
-from symloss.expr import evaluate, parse_expression
+from symloss.expr import OPERATORS, evaluate, parse_expression
 from symloss.expr.primitives import FLOATS
 from symloss.grammar import admits, derive, load_grammar
 from symloss.making import make_search
@@ -25,8 +25,9 @@ def value(expr, p, y):
 
 
 @law
-@given(expressions())
+@given(expressions(operators=[name for name in OPERATORS if name != "sign"]))
 def test_spellings_have_the_same_value(expr):
+    """But for signs: a power is protected by a little that is added, which makes square(0) positive."""
     for spelling in spellings(expr, 30):
         for p, y in [(0.3, 1.0), (0.8, 0.0), (1.7, -0.4)]:
             first, second = value(expr, p, y), value(spelling, p, y)
