@@ -185,10 +185,10 @@ def case_report(name: str, config: SearchConfig, plain: StepTimes | None, racing
 
 def counts(way: Recording) -> str:
     """How many candidates ended with each status, and how many of these were not tuned."""
-    found = Counter(c.score.status.value for c in way.candidates)
-    found["not tuned"] = sum(c.score.detail == NOT_TUNED for c in way.candidates)
-    names = [*(status.value for status in Status), "not tuned"]
-    return ", ".join(f"{found[name]} {name}" for name in names if found[name])
+    found = Counter(c.score.status for c in way.candidates)
+    said = ", ".join(f"{found[status]} {status.value}" for status in Status if found[status])
+    untuned = sum(c.score.detail == NOT_TUNED for c in way.candidates)
+    return f"{said} ({untuned} of them not tuned)" if untuned else said
 
 
 def plain_row(recording: Recording, config: SearchConfig, plain: StepTimes, cost: float) -> str:
@@ -272,10 +272,22 @@ def pipeline_report(device: str, quick: bool, plain: Mapping[str, StepTimes]) ->
     """All cases. `plain`: step times of the plain loop by task, where they were measured."""
     lines = [
         "The proposals of one search, scored in several ways; *to the best* is the time until a candidate",
-        f"costs at most {CLOSE:.0%} more than the winner of the search. Networks are grouped in other ways",
-        "where some are stopped, so costs differ by rounding, and winners by small differences of cost. The",
-        "training left by a rule of stopping is the share of training steps that it would have spent on the",
-        "candidates of the recorded search.",
+        f"costs at most {CLOSE:.0%} more than the winner of the search, and *winner* is the candidate that",
+        "costs least in that way: the same formula, or another by its number. Networks are grouped in other",
+        "ways where some are stopped, so costs differ by rounding, which training multiplies, and winners by",
+        "small differences of cost. The ways are settings of a search:",
+        "",
+        "- over steps: `--set racing.rungs=[0.1,0.3,0.5]`, which stops networks after that share of steps;",
+        "- over seeds: `--set racing.seeds=true`, which trains the other networks of a candidate only if the",
+        "  first keeps up;",
+        "- before tuning: `--set racing.tuning=true`, which tunes only what keeps up before it is tuned.",
+        "",
+        "What keeps up costs no more than the worst of the best eight candidates so far did there, and a",
+        "margin. The lower tables have other rules for the same rungs: bars without that margin, bars of the",
+        "best five, and going on with the better half of a generation from the first rung or from every one.",
+        "*Training left* is the share of training steps that a rule would have spent on the candidates of",
+        "the recorded search, *best kept* whether it would have trained the best of them to the end, and",
+        "*of the best eight* how many of those.",
         "",
     ]
     print("\n".join(lines), flush=True)

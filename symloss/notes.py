@@ -11,6 +11,7 @@ from symloss.errors import SymlossWarning
 from symloss.evaluation.contestants import STANDARD
 from symloss.meta.calibration import Calibration
 from symloss.records import Kind
+from symloss.report.tables import short, with_error
 from symloss.run import Outcome
 from symloss.tasks.names import OF_CLASS
 from symloss.watching import Unwatched
@@ -50,6 +51,22 @@ def unbeaten(outcome: Outcome) -> list[str]:
     return [f"{said} {name} ({least:.4g}); {_advice(outcome, least)}"]
 
 
+def beaten(outcome: Outcome) -> list[str]:
+    """A sentence with what the best finalist reached if that is better than the best known loss did."""
+    best = next(outcome.candidates.ranked(), None)
+    look = None if best is None else best.confirmation
+    if best is None or look is None or look.cost is None or not outcome.rivals:
+        return []
+    name, least = outcome.rivals[0]
+    if look.cost >= least:
+        return []
+    reached = with_error(look.cost, look.standard_error)
+    return [
+        f"candidate {best.id}, trained longer and from fresh seeds, reaches {reached} in "
+        f"{outcome.metric.name}; the best known loss, {name}, {short(least)}"
+    ]
+
+
 def _advice(outcome: Outcome, cost: float) -> str:
     """What helps where a known loss of that cost is not beaten."""
     if cost > 0.0:
@@ -69,7 +86,7 @@ def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:
         f"symloss evaluate RUN --against '{weights}'"
     )
     said = [*([seeds] if seeds else []), *outcome.task.notes, *telling_nothing(outcome.baselines)]
-    return (*said, *unbeaten(outcome), *([rare] if weights else []))
+    return (*said, *beaten(outcome), *unbeaten(outcome), *([rare] if weights else []))
 
 
 def with_weights(metric: str, kind: Kind) -> str:

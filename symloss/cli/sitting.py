@@ -12,7 +12,7 @@ from symloss.cli.terminal import echo, make_console
 from symloss.config import SearchConfig
 from symloss.escaping import pasted
 from symloss.expr import format_formula
-from symloss.notes import unbeaten, with_weights
+from symloss.notes import beaten, unbeaten, with_weights
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher
 
@@ -51,7 +51,7 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
         raise SystemExit(INTERRUPTED)
     best = next(outcome.candidates.ranked())
     echo(f"best: {format_formula(best.loss.expression)}")
-    for line in unbeaten(outcome):
+    for line in (*beaten(outcome), *unbeaten(outcome)):
         echo(f"      {line}")
     echo(f"next: symloss show {pasted(folder)}")
     echo(f"      symloss export {pasted(folder)} --format torch")

@@ -293,7 +293,7 @@ def test_finalists_are_compared_with_known_losses_that_were_trained_as_they_were
     from symloss.config import resolve
     from symloss.meta.calibration import known_losses
     from symloss.meta.confirm import best_rate, longer, run_trials
-    from symloss.notes import unbeaten
+    from symloss.notes import beaten, unbeaten
     from symloss.run import start
 
     settings = {
@@ -327,6 +327,11 @@ def test_finalists_are_compared_with_known_losses_that_were_trained_as_they_were
     best = next(outcome.candidates.ranked()).confirmation.cost
     worse = replace(outcome, baselines=(("lucky", -1.0),), rivals=(("known", best + 1),))
     assert unbeaten(worse) == []
+    (said,) = beaten(worse)
+    assert said.startswith(f"candidate {next(outcome.candidates.ranked()).id}, trained longer and from fresh")
+    assert f" reaches {best:.4g} ± " in said
+    assert said.endswith(f"the best known loss, known, {best + 1:.4g}")
+    assert beaten(replace(worse, rivals=(("known", best),))) == beaten(replace(worse, rivals=())) == []
     (said,) = unbeaten(replace(worse, rivals=(("known", best),)))
     assert f"it reaches {best:.4g} and so does not beat known ({best:.4g}); " in said
 
