@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from symloss import __version__
-from symloss.cli.terminal import shown, unharmed
+from symloss.cli.terminal import plain_warnings, shown, unharmed
 from symloss.errors import SymlossError, did_you_mean
 
 COMMANDS = {
@@ -87,3 +87,4 @@ def main() -> None:
       symloss show runs/first
       symloss export runs/first --format torch
     """  # noqa: D301 -- click wants the character \b
+    click.get_current_context().with_resource(plain_warnings())

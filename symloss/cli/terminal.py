@@ -5,10 +5,14 @@ Commands print with `echo` and `make_console` alone; `main` takes care of errors
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from symloss.errors import SymlossWarning
 from symloss.escaping import printable
 
 if TYPE_CHECKING:
@@ -49,6 +53,24 @@ def make_console(**options: Any) -> Console:
                 yield own if own.control else Segment(shown(own.text), own.style)
 
     return Plain(**options)
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Within the block warnings of symloss are lines, as its errors are; others are shown as always."""
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *others: Any, **named: Any) -> None:
+        if issubclass(category, SymlossWarning):
+            warn(str(message))
+        else:
+            usual(message, category, *others, **named)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def unharmed(error: click.ClickException) -> click.ClickException:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -11,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from symloss.errors import ConfigError, TaskError
+from symloss.errors import ConfigError, SymlossWarning, TaskError
 from symloss.meta.graphs import recorder_for, with_graphs
 from symloss.meta.lockstep import seeded_model, seeded_networks
 from symloss.meta.plan import Plan
@@ -73,6 +74,9 @@ def _plan(
     sizes = (at_once,) if at_once else SIZES.get(device.type, SIZES["cuda"])
     rules = _rules(make_model, x[:2], network, device)
     recorder = recorder_for(device) if graphs else None
+    if graphs and recorder is None:
+        told = f"CUDA graphs are not used: there are none on the device '{device}'"
+        warnings.warn(told, SymlossWarning, stacklevel=2)
     if recorder:
         recorded = with_graphs(rules, make_model, x.to(device), recorder)
         settled = network != "auto" and at_once is not None

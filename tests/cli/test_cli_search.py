@@ -6,6 +6,7 @@ import re
 import runpy
 import signal
 import time
+import warnings
 
 import msgspec
 import pytest
@@ -386,6 +387,19 @@ def test_every_candidate_of_a_run_is_a_seed_of_its_grammar(finished, tmp_path):
     first = told.splitlines()[0]
     assert re.fullmatch(r"starting from \d seeds; \d of them as before they were tuned, since .*", first)
     assert "left out" not in first
+
+
+def test_warnings_of_symloss_are_lines_on_the_terminal(capsys):
+    from symloss.cli.terminal import plain_warnings
+    from symloss.errors import SymlossWarning
+
+    with warnings.catch_warnings(record=True) as others:
+        warnings.simplefilter("always")
+        with plain_warnings():
+            warnings.warn("CUDA graphs are not used", SymlossWarning, stacklevel=1)
+            warnings.warn("something else", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: CUDA graphs are not used\n"
+    assert [str(other.message) for other in others] == ["something else"]
 
 
 def test_a_metric_that_tells_no_losses_apart_is_noted(tmp_path):

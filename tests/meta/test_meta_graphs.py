@@ -212,7 +212,8 @@ def test_what_has_been_measured_is_not_measured_again(monkeypatch, which):
 
 def test_nothing_is_recorded_on_a_cpu_or_unless_it_is_asked_for():
     assert recorder_for(torch.device("cpu")) is None
-    assert plan_for(small_task(), Training(cuda_graphs=True)).recorded is None
+    with pytest.warns(SymlossWarning, match=r"^CUDA graphs are not used: .* 'cpu'$"):
+        assert plan_for(small_task(), Training(cuda_graphs=True)).recorded is None
 
 
 def test_the_model_is_left_with_the_rules_it_had(recorded):
