@@ -59,6 +59,10 @@ class TaskSettings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     device: str = "auto"
 
 
+UNTUNED = ("gp-lfl", "taylorglo")
+"""Methods of search that do not tune constants by gradients, whatever the settings of tuning are."""
+
+
 class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that decides a search: a task, and what follows.
 
@@ -93,10 +97,11 @@ class SearchConfig(TaskSettings, frozen=True, forbid_unknown_fields=True, kw_onl
                 "'racing.seeds' has no effect with one network per candidate; leave it out, or set "
                 "training.seeds to 2 or more"
             )
-        if self.racing.tuning and not (self.tuning.steps and self.tuning.keep_better):
+        tuned = self.tuning.steps > 0 and self.method not in UNTUNED
+        if self.racing.tuning and not (tuned and self.tuning.keep_better):
             raise ValueError(
                 "'racing.tuning' has no effect where formulas are not trained before they are tuned; leave "
-                "it out, or set tuning.keep_better to true and tuning.steps to 1 or more"
+                "it out, or choose a method that tunes, with tuning.keep_better and 1 or more tuning.steps"
             )
 
 

@@ -80,7 +80,7 @@ def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:
 
     seeds: the sentence on the formulas, if there is one.
     """
-    weights = with_weights(outcome.metric.name, outcome.task.kind)
+    weights = weighted_rivals(outcome.metric.name, outcome.task.kind)
     rare = (
         f"{outcome.metric.name} is for rare classes: compare the loss with weights of classes too, as in "
         f"symloss evaluate RUN --against '{weights}'"
@@ -89,7 +89,7 @@ def notes_of(outcome: Outcome, seeds: str = "") -> tuple[str, ...]:
     return (*said, *beaten(outcome), *unbeaten(outcome), *([rare] if weights else []))
 
 
-def with_weights(metric: str, kind: Kind) -> str:
+def weighted_rivals(metric: str, kind: Kind) -> str:
     """What to compare with, as `symloss evaluate --against` takes it, for a metric of rare classes; or ''."""
     usual = STANDARD[kind]
     return f"{usual},balanced({usual})" if metric.partition(OF_CLASS)[0] in OF_RARE_CLASSES else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ import msgspec
 from symloss.archive import RunFolder, SavedState
 from symloss.archive.changes import answer_changes
 from symloss.archive.holding import held, make_folder
-from symloss.config import SearchConfig
+from symloss.config import UNTUNED, SearchConfig
 from symloss.errors import RunError, StoppedError, SymlossError
 from symloss.escaping import pasted
 from symloss.expr import Expr
@@ -31,7 +32,7 @@ from symloss.making import (
 )
 from symloss.meta.calibration import calibrate, known_losses
 from symloss.meta.choosing import plan_for
-from symloss.meta.confirm import best_rate, longer, run_trials, standard_error
+from symloss.meta.confirm import longer, second_looks
 from symloss.meta.evaluator import Evaluator
 from symloss.places import relocated
 from symloss.records import BROKEN, Candidate, Confirmation, Ledger, Status
@@ -98,7 +99,7 @@ class SearchRun:
     def __post_init__(self) -> None:
         self.metric = self.own_metric or metric_of(self.config, self.task)
         tuning = self.config.tuning
-        if self.config.method in ("gp-lfl", "taylorglo"):
+        if self.config.method in UNTUNED:
             tuning = msgspec.structs.replace(tuning, steps=0)
         self.training = self.config.training
         self.evaluator = Evaluator(
@@ -280,25 +281,9 @@ class SearchRun:
         assert training.learning_rate is not None
         rates = [float(f"{training.learning_rate * factor:.3g}") for factor in settings.factors]
         seeds = [self.config.seed + CONFIRMATION_SEED + i for i in range(settings.seeds)]
-        longer_training = longer(training, settings.steps)
-        trials = run_trials(
-            self.task,
-            self.metric,
-            losses,
-            [rates] * len(losses),
-            seeds,
-            longer_training,
-            lambda: self.watcher.stage("finalists"),
-            spare=True,
-        )
-
-        def second_look(position: int) -> Confirmation:
-            rate, cost = best_rate(trials, position)
-            error = standard_error(trials, position, rate)
-            known = cost if math.isfinite(cost) else None
-            return Confirmation(known, rate, longer_training.steps, settings.seeds, error)
-
-        return [second_look(position) for position in range(len(losses))]
+        training = longer(training, settings.steps)
+        stage = functools.partial(self.watcher.stage, "finalists")
+        return second_looks(self.task, self.metric, losses, rates, seeds, training, stage)
 
     def _save(self, finished: bool) -> None:
         if self.folder:

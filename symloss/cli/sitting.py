@@ -12,7 +12,7 @@ from symloss.cli.terminal import echo, make_console
 from symloss.config import SearchConfig
 from symloss.escaping import pasted
 from symloss.expr import format_formula
-from symloss.notes import beaten, unbeaten, with_weights
+from symloss.notes import beaten, unbeaten, weighted_rivals
 from symloss.run import Outcome, resume, start
 from symloss.watching import Watcher
 
@@ -55,6 +55,6 @@ def report(run: Callable[[Watcher, Callable[[], bool]], Outcome], folder: Path) 
         echo(f"      {line}")
     echo(f"next: symloss show {pasted(folder)}")
     echo(f"      symloss export {pasted(folder)} --format torch")
-    weights = with_weights(outcome.metric.name, outcome.task.kind)
+    weights = weighted_rivals(outcome.metric.name, outcome.task.kind)
     if weights:
         echo(f"      symloss evaluate {pasted(folder)} --against '{weights}'")

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from symloss.losses.function import Loss
 from symloss.meta.settings import Training
 from symloss.meta.training import Job, train_and_score
+from symloss.records import Confirmation
 from symloss.tasks.metrics import Metric
 from symloss.tasks.task import Task
 
@@ -83,6 +84,30 @@ def standard_error(trials: Sequence[Trial], loss: int, rate: float) -> float | N
     if len(costs) < 2 or not all(map(math.isfinite, costs)):
         return None
     return statistics.stdev(costs) / math.sqrt(len(costs))
+
+
+def second_looks(
+    task: Task,
+    metric: Metric,
+    losses: Sequence[Loss],
+    rates: Sequence[float],
+    seeds: Sequence[int],
+    training: Training,
+    tick: Callable[[], None] | None = None,
+) -> list[Confirmation]:
+    """Each loss at the best of the same rates, over the same seeds; one whose training fails costs None."""
+    trials = run_trials(task, metric, losses, [rates] * len(losses), seeds, training, tick, spare=True)
+    best = [best_rate(trials, position) for position in range(len(losses))]
+    return [
+        Confirmation(
+            cost if math.isfinite(cost) else None,
+            rate,
+            training.steps,
+            len(seeds),
+            standard_error(trials, position, rate),
+        )
+        for position, (rate, cost) in enumerate(best)
+    ]
 
 
 def longer(training: Training, factor: float) -> Training:

@@ -215,6 +215,10 @@ MISTAKES = [
     mistake("export run --rank 99", "found rank 99", "symloss show run"),
     mistake("export run --rank 0", "--rank", "0"),
     mistake("search --set racing.seeds=true --set training.seeds=1", "'racing.seeds' has no effect with one"),
+    mistake(
+        "search --set racing.tuning=true --set tuning.steps=0", "'racing.tuning' has no effect", "leave it"
+    ),
+    mistake("search --set racing.tuning=true --method gp-lfl", "'racing.tuning' has no effect"),
     mistake("export run --id 99", "no candidate 99 that was trained to the end", "symloss show run"),
     mistake("export run --id 1 --rank 1", "--rank or --id"),
     mistake("export run --format tensorflow", "unknown format 'tensorflow'", "jax, json, latex, numpy, onnx"),
